@@ -1,0 +1,104 @@
+using static Registry.Sdk.Core.Primitives.Severity;
+
+namespace Registry.Sdk.Core.Primitives;
+
+/// <summary>
+/// The one table of codes. <c>docs/codes.md</c> is made from it (a test compares). A code is never given another meaning.
+/// </summary>
+public static class DiagnosticCodes
+{
+#pragma warning disable CS1591 // each row is its own documentation
+    // 1xxx facts
+    public static readonly DiagnosticDescriptor NotARepository = new("RSDK1001", Error, "The project is in no git repository and ContainerVersion is not set", "Set ContainerVersion, or run in a clone.");
+    public static readonly DiagnosticDescriptor GitNotFound = new("RSDK1002", Error, "git was not found", "Install git, or set ContainerVersion.");
+    public static readonly DiagnosticDescriptor NoCommit = new("RSDK1003", Error, "The git repository has no commit", "Commit, or set ContainerVersion.");
+    public static readonly DiagnosticDescriptor DubiousOwnership = new("RSDK1004", Error, "git refuses the repository because another user owns it", "git config --global --add safe.directory <root>");
+    public static readonly DiagnosticDescriptor ShallowClone = new("RSDK1005", Warning, "The clone is shallow, so the development version is 0.0.0-alpha.0", "Clone with full history (actions/checkout: fetch-depth: 0), or set ContainerVersion.");
+    public static readonly DiagnosticDescriptor CiCommitIsNotHead = new("RSDK1006", Warning, "CI's commit is not the one checked out, so CI's ref is not used", "Check out the commit the run was started for, or set ContainerVersion.");
+    public static readonly DiagnosticDescriptor GitFailed = new("RSDK1007", Error, "git failed", "Run the git command of the message; or set ContainerVersion.");
+    public static readonly DiagnosticDescriptor EventFileUnreadable = new("RSDK1008", Warning, "GitHub's event file could not be read", "Check GITHUB_EVENT_PATH.");
+    public static readonly DiagnosticDescriptor BadSourceDateEpoch = new("RSDK1009", Error, "SOURCE_DATE_EPOCH is not a number of seconds", "Unset SOURCE_DATE_EPOCH, or set it to decimal seconds since 1970.");
+
+    // 2xxx version and tags
+    public static readonly DiagnosticDescriptor BadContainerVersion = new("RSDK2001", Error, "ContainerVersion is not a SemVer version", "Set ContainerVersion to major.minor.patch[-prerelease].");
+    public static readonly DiagnosticDescriptor CiTagIsNoVersion = new("RSDK2002", Warning, "The CI run is for a tag that is not a version tag of this project: nothing is published", "Set RegistrySdkVersionTagPrefix to what precedes the version in your tags.");
+    public static readonly DiagnosticDescriptor IllegalTag = new("RSDK2003", Error, "A tag rule yields a tag that no registry accepts", "Change the ContainerTagRule (or ContainerImageTags): [A-Za-z0-9_][A-Za-z0-9._-]{0,127}.");
+    public static readonly DiagnosticDescriptor BranchesShareTag = new("RSDK2004", Error, "Two branches have the same image tag", "Rename one branch, or give {branch} another ContainerTagRule.");
+    public static readonly DiagnosticDescriptor DirtyRelease = new("RSDK2005", Error, "A release is built from a dirty tree", "Commit or stash the changes named.");
+    public static readonly DiagnosticDescriptor DirtyPush = new("RSDK2006", Error, "A dirty tree would be pushed to a remote registry", "Commit the changes named, or set RegistrySdkAllowDirty=true.");
+    public static readonly DiagnosticDescriptor BadTagRule = new("RSDK2007", Error, "A ContainerTagRule is malformed", "Correct its placeholders, On or Floating.");
+    public static readonly DiagnosticDescriptor BothTagProperties = new("RSDK2008", Error, "ContainerImageTag and ContainerImageTags are both set", "Set only ContainerImageTags.");
+    public static readonly DiagnosticDescriptor BadVersionTagPrefix = new("RSDK2009", Error, "RegistrySdkVersionTagPrefix can't begin a git tag", "Set RegistrySdkVersionTagPrefix to the text that precedes the version in your git tags.");
+
+    // 3xxx editions
+    public static readonly DiagnosticDescriptor EditionWithoutEditions = new("RSDK3001", Error, "A destination names an Edition, but the project has no ContainerEditions", "Set ContainerEditions, or remove the Edition metadata.");
+    public static readonly DiagnosticDescriptor EditionsNotSupported = new("RSDK3002", Error, "This version of Registry.Sdk does not build editions yet", "Remove ContainerEditions.");
+    public static readonly DiagnosticDescriptor EmptyPublishFolder = new("RSDK3003", Error, "The publish folder is empty or missing", "Publish without NoBuild, or correct PublishDir.");
+    public static readonly DiagnosticDescriptor UnreadableFile = new("RSDK3004", Error, "A file of the publish folder can't be read", "Make the file readable, or keep it out of the publish output (CopyToPublishDirectory=Never).");
+    public static readonly DiagnosticDescriptor SymlinkOutside = new("RSDK3005", Error, "A symbolic link leaves the publish folder", "Replace the link by the file, or keep it out of the publish output (CopyToPublishDirectory=Never).");
+
+    // 4xxx imaging
+    public static readonly DiagnosticDescriptor BadBaseImage = new("RSDK4001", Error, "ContainerBaseImage is not an image reference", "Set ContainerBaseImage to host/name:tag or host/name@sha256:….");
+    public static readonly DiagnosticDescriptor BaseImageMissing = new("RSDK4002", Error, "The base image does not exist", "Correct ContainerBaseImage (or ContainerFamily).");
+    public static readonly DiagnosticDescriptor BaseImagePlatform = new("RSDK4003", Error, "The base image has no variant for the platform", "Change ContainerRuntimeIdentifier or ContainerBaseImage.");
+    public static readonly DiagnosticDescriptor BaseImageUnreachable = new("RSDK4004", Error, "The base image's registry can't be used", "Check the network, ContainerBaseImage, or re-map the host with a RegistrySdkEndpoint item.");
+    public static readonly DiagnosticDescriptor WindowsRid = new("RSDK4005", Error, "Windows images are not made", "Set ContainerRuntimeIdentifier to linux-x64 or linux-arm64.");
+    public static readonly DiagnosticDescriptor FileChanged = new("RSDK4006", Error, "A file changed between the bill and the layer", "Publish again, and let nothing write to the publish folder meanwhile.");
+    public static readonly DiagnosticDescriptor SeveralRids = new("RSDK4007", Error, "This version of Registry.Sdk makes images for one platform", "Set ContainerRuntimeIdentifier to one of them.");
+    public static readonly DiagnosticDescriptor UnmappedPaths = new("RSDK4008", Warning, "An assembly holds the path of the folder it was built in, so the image's digest depends on that folder", "Put the one-line import into Directory.Build.props, or publish with -p:ContinuousIntegrationBuild=true -p:DeterministicSourcePaths=true.");
+    public static readonly DiagnosticDescriptor BadConfig = new("RSDK4009", Error, "A container property can't be put into an image", "Correct the property or item of the message.");
+    public static readonly DiagnosticDescriptor BaseImageInvalid = new("RSDK4010", Error, "The base image's content is not what its digest or the OCI image spec says", "Choose another ContainerBaseImage, or report it to the registry's operator.");
+
+    // 5xxx planning
+    public static readonly DiagnosticDescriptor RegistryUnreachable = new("RSDK5001", Error, "A destination's registry can't be reached", "Check the host of the ContainerDestination and the network.");
+    public static readonly DiagnosticDescriptor NotARegistry = new("RSDK5002", Error, "A destination's host does not answer as an OCI registry", "Check the host of the ContainerDestination, a proxy, or a RegistrySdkEndpoint item.");
+    public static readonly DiagnosticDescriptor CredentialsRefused = new("RSDK5003", Error, "A registry refuses the credentials, or wants some and has none", "Log in (docker login <host>), or add a RegistrySdkCredential item.");
+    public static readonly DiagnosticDescriptor NoPushRight = new("RSDK5004", Error, "The credentials may not push to a destination", "Give the account of the message the push right, or name another with a RegistrySdkCredential item.");
+    public static readonly DiagnosticDescriptor ImmutableTagTaken = new("RSDK5005", Error, "An immutable tag already names another image", "Release a new version; or name the tag in RegistrySdkOverwriteTag.");
+    public static readonly DiagnosticDescriptor RegistryLies = new("RSDK5006", Error, "A registry answers with content of another digest", "Report it to the registry's operator; remove the ContainerDestination meanwhile.");
+    public static readonly DiagnosticDescriptor AuthNotSupported = new("RSDK5007", Error, "A registry asks for a kind of authentication that this version does not speak", "Use a registry that is open or takes Basic authentication.");
+    public static readonly DiagnosticDescriptor UnlabelledMove = new("RSDK5008", Warning, "A floating tag names an image without version and revision labels and is moved without knowing whether forwards", "Nothing; or keep the tag with the destination's Tags metadata.");
+    public static readonly DiagnosticDescriptor CredentialSourceBroken = new("RSDK5009", Error, "A credential source can't be read", "Correct or remove the file or helper of the message.");
+
+    // 6xxx transfer
+    public static readonly DiagnosticDescriptor TransferFailed = new("RSDK6001", Error, "Sending to a destination failed", "Publish again: what arrived is not sent twice.");
+    public static readonly DiagnosticDescriptor TagsPending = new("RSDK6002", Error, "Tags were left pending", "Publish the same commit again: it finishes them.");
+    public static readonly DiagnosticDescriptor WrongDigestStored = new("RSDK6003", Error, "A registry stored another digest than was sent", "Report it to the registry's operator; remove the ContainerDestination meanwhile.");
+
+    // 7xxx verification
+    public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");
+    public static readonly DiagnosticDescriptor PublicIsRefused = new("RSDK7002", Error, "A destination declared public can't be read without credentials", "Make the repository public, or correct the destination's Visibility.");
+    public static readonly DiagnosticDescriptor VisibilityUnknown = new("RSDK7003", Error, "Who can read a destination could not be found out", "Publish again; or remove the destination's Visibility.");
+
+    // 8xxx reporting
+    public static readonly DiagnosticDescriptor ReceiptNotWritten = new("RSDK8001", Error, "The receipt could not be written", "Set RegistrySdkReceiptPath to a writable path.");
+    public static readonly DiagnosticDescriptor CiReportNotWritten = new("RSDK8002", Warning, "GITHUB_OUTPUT or GITHUB_STEP_SUMMARY could not be written", "Check the runner's disk.");
+
+    // 9xxx usage
+    public static readonly DiagnosticDescriptor BadDestination = new("RSDK9001", Error, "A destination is not host/namespace/name", "Correct the ContainerDestination (or ContainerRegistry and ContainerRepository).");
+    public static readonly DiagnosticDescriptor UpperCaseRepository = new("RSDK9002", Error, "A repository name has upper-case letters", "Write the lower-case name of the message.");
+    public static readonly DiagnosticDescriptor DuplicateDestination = new("RSDK9003", Error, "Two destinations are one repository", "Remove one ContainerDestination.");
+    public static readonly DiagnosticDescriptor RegistryBesideDestinations = new("RSDK9004", Error, "ContainerRegistry or ContainerArchiveOutputPath is set beside ContainerDestination items", "Remove ContainerRegistry and ContainerArchiveOutputPath, or the ContainerDestination items.");
+    public static readonly DiagnosticDescriptor PlainHttp = new("RSDK9005", Error, "Plain http to a host that is not loopback", "Use https; or add a RegistrySdkEndpoint with Insecure=\"true\" (anonymous only).");
+    public static readonly DiagnosticDescriptor SdkTooOld = new("RSDK9006", Error, "The .NET SDK is older than Registry.Sdk supports", "Install .NET SDK 10.0.100 or newer (global.json).");
+    public static readonly DiagnosticDescriptor BadOn = new("RSDK9007", Error, "A destination's On names an unknown kind of build", "Use release, prerelease, branch, pr.");
+    public static readonly DiagnosticDescriptor BadVisibility = new("RSDK9008", Error, "A destination's Visibility is not a known word", "Use public, private or internal.");
+    public static readonly DiagnosticDescriptor BadEndpoint = new("RSDK9009", Error, "A RegistrySdkEndpoint item is malformed", "Write Include=\"host\" Registry=\"https://host[:port]\".");
+    public static readonly DiagnosticDescriptor MultiTargeted = new("RSDK9010", Error, "The project has several TargetFrameworks and none was chosen", "Publish with -f <framework>.");
+    public static readonly DiagnosticDescriptor BadCredentialItem = new("RSDK9011", Error, "A RegistrySdkCredential item is malformed", "Write Include=\"host\" UsernameVariable=\"…\" PasswordVariable=\"…\" (names of environment variables).");
+    public static readonly DiagnosticDescriptor InsecureRegistriesIgnored = new("RSDK9012", Warning, "DOTNET_CONTAINER_INSECURE_REGISTRIES is not honoured", "Add a RegistrySdkEndpoint with Insecure=\"true\" for the host.");
+    public static readonly DiagnosticDescriptor SharedPairIgnored = new("RSDK9013", Warning, "The DOTNET_CONTAINER_* credential pair names no host and is ignored, because the destinations have several", "Add RegistrySdkCredential items that name the same variables per host.");
+    public static readonly DiagnosticDescriptor OciDestinationNotSupported = new("RSDK9014", Error, "This version of Registry.Sdk does not write oci: destinations yet", "Remove the oci: destination.");
+    public static readonly DiagnosticDescriptor BadDestinationTags = new("RSDK9015", Error, "A destination's Tags metadata holds an illegal tag", "Correct the Tags metadata: [A-Za-z0-9_][A-Za-z0-9._-]{0,127}, separated by ';'.");
+    public static readonly DiagnosticDescriptor BadSwitch = new("RSDK9016", Error, "A RegistrySdk property has a value it can't have", "Correct the property of the message.");
+#pragma warning restore CS1591
+
+    /// <summary>All rows, by code.</summary>
+    public static IReadOnlyList<DiagnosticDescriptor> All { get; } =
+    [
+        .. typeof(DiagnosticCodes).GetFields(System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.Static)
+            .Where(f => f.FieldType == typeof(DiagnosticDescriptor))
+            .Select(f => (DiagnosticDescriptor)f.GetValue(null)!)
+            .OrderBy(d => d.Code, StringComparer.Ordinal),
+    ];
+}
