@@ -1,0 +1,415 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+
+namespace Registry.Sdk.Core.Primitives;
+
+/// <summary>
+/// The credential sources in the design's order: RegistrySdkCredential items, the host's usual variables, the .NET SDK's DOTNET_CONTAINER_* pair,
+/// docker and podman configuration with helpers, ambient GitHub tokens.
+/// </summary>
+/// <remarks>
+/// Every secret is read here, in C#, at the moment of use: it is never an MSBuild property. Source of the file formats: docker CLI
+/// documentation («config.json»), docker-credential-helpers, containers-auth.json(5).
+/// </remarks>
+public sealed class CredentialStore : ICredentialSource
+{
+    private const string DockerHubKey = "https://index.docker.io/v1/";
+    private static readonly TimeSpan HelperTimeout = TimeSpan.FromSeconds(30);
+
+    // Which pair was meant for what: pushing first, then both, then the legacy name. PULL_* names the base image's registry, which is not ours to guess.
+    private static readonly (string User, string Password)[] SharedPairs =
+    [
+        ("DOTNET_CONTAINER_PUSH_REGISTRY_UNAME", "DOTNET_CONTAINER_PUSH_REGISTRY_PWORD"),
+        ("DOTNET_CONTAINER_REGISTRY_UNAME", "DOTNET_CONTAINER_REGISTRY_PWORD"),
+        ("SDK_CONTAINER_REGISTRY_UNAME", "SDK_CONTAINER_REGISTRY_PWORD"),
+    ];
+
+    private readonly Dictionary<string, CredentialItem> _items = new(StringComparer.Ordinal);
+    private readonly IReadOnlyDictionary<string, string> _environment;
+    private readonly string? _onlyDestinationHost;
+
+    private CredentialStore(IReadOnlyDictionary<string, string> environment, string? onlyDestinationHost)
+    {
+        _environment = environment;
+        _onlyDestinationHost = onlyDestinationHost;
+    }
+
+    /// <summary>Reads the items and looks at which shared variables apply.</summary>
+    /// <param name="items">The <c>RegistrySdkCredential</c> items.</param>
+    /// <param name="environment">The process's environment.</param>
+    /// <param name="destinationHosts">The hosts of all destinations of this publish: the shared pair is used only if there is one.</param>
+    /// <param name="diagnostics">Receives errors of items, and what is ignored.</param>
+    public static CredentialStore Create(
+        IEnumerable<CredentialItem> items,
+        IReadOnlyDictionary<string, string> environment,
+        IReadOnlyCollection<RegistryHost> destinationHosts,
+        ICollection<Diagnostic> diagnostics)
+    {
+        ArgumentNullException.ThrowIfNull(items);
+        ArgumentNullException.ThrowIfNull(environment);
+        ArgumentNullException.ThrowIfNull(diagnostics);
+        var hosts = destinationHosts.Select(h => h.Name).Distinct(StringComparer.Ordinal).ToList();
+        var store = new CredentialStore(environment, hosts.Count == 1 ? hosts[0] : null);
+        foreach (var item in items)
+        {
+            if (!RegistryHost.TryParse(item.Include, out var host))
+            {
+                diagnostics.Add(DiagnosticCodes.BadCredentialItem.Report($"RegistrySdkCredential '{item.Include}' is no registry host. Write Include=\"host[:port]\"."));
+            }
+            else if (item.PasswordVariable.Length == 0 && item.RealmHost.Length == 0)
+            {
+                diagnostics.Add(DiagnosticCodes.BadCredentialItem.Report(
+                    $"RegistrySdkCredential '{item.Include}' has no PasswordVariable. Set it to the name of the environment variable that holds the secret."));
+            }
+            else if (!store._items.TryAdd(host.Name, item))
+            {
+                diagnostics.Add(DiagnosticCodes.BadCredentialItem.Report($"RegistrySdkCredential '{item.Include}' is there twice. Remove one."));
+            }
+        }
+
+        if (hosts.Count > 1 && SharedPairs.Any(p => store.Variable(p.Password) is not null))
+        {
+            diagnostics.Add(DiagnosticCodes.SharedPairIgnored.Report(
+                $"The variables DOTNET_CONTAINER_*REGISTRY_UNAME/_PWORD name no host and are ignored, because the destinations have {hosts.Count} ({string.Join(", ", hosts)}). Name them per host: <RegistrySdkCredential Include=\"{hosts[0]}\" UsernameVariable=\"…\" PasswordVariable=\"…\" />."));
+        }
+
+        if (store.Variable("DOTNET_CONTAINER_INSECURE_REGISTRIES") is not null)
+        {
+            diagnostics.Add(DiagnosticCodes.InsecureRegistriesIgnored.Report(
+                "DOTNET_CONTAINER_INSECURE_REGISTRIES is set but not honoured: it would send credentials over plain http. Add <RegistrySdkEndpoint Include=\"host\" Registry=\"http://host\" Insecure=\"true\" /> to speak http anonymously."));
+        }
+
+        return store;
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> TrustedRealmHosts(RegistryEndpoint endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        return _items.TryGetValue(endpoint.Host.Name, out var item) && item.RealmHost.Length > 0
+            ? item.RealmHost.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            : [];
+    }
+
+    /// <inheritdoc/>
+    public async Task<Credential?> FindAsync(RegistryEndpoint endpoint, RepositoryReference repository, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        ArgumentNullException.ThrowIfNull(repository);
+        if (endpoint.IsInsecure)
+        {
+            return null;
+        }
+
+        var host = endpoint.Host.Name;
+        if (FromItem(host, repository) is { } fromItem)
+        {
+            return fromItem;
+        }
+
+        // A re-mapped host that is not loopback is another party: it gets what is configured for itself, never the original host's secrets.
+        if (endpoint.IsMapped && !endpoint.IsLoopback)
+        {
+            return RegistryHost.TryParse(endpoint.BaseAddress.Authority, out var own) && own.Name != host
+                ? FromItem(own.Name, repository) ?? await FromFilesAsync(own.Name, cancellationToken).ConfigureAwait(false)
+                : null;
+        }
+
+        return FromUsualVariables(host, repository)
+            ?? FromSharedPair(host)
+            ?? await FromFilesAsync(host, cancellationToken).ConfigureAwait(false)
+            ?? FromAmbientToken(host, repository);
+    }
+
+    private Credential? FromItem(string host, RepositoryReference repository)
+    {
+        if (!_items.TryGetValue(host, out var item) || item.PasswordVariable.Length == 0)
+        {
+            return null;
+        }
+
+        if (Variable(item.PasswordVariable) is not { } password)
+        {
+            throw new CredentialException($"RegistrySdkCredential '{item.Include}' names the environment variable {item.PasswordVariable}, which is not set.");
+        }
+
+        var user = item.UsernameVariable.Length > 0
+            ? Variable(item.UsernameVariable) ?? throw new CredentialException($"RegistrySdkCredential '{item.Include}' names the environment variable {item.UsernameVariable}, which is not set.")
+            : GitHubUser(repository);
+        return new(user, new(password), $"RegistrySdkCredential '{item.Include}' (environment variable {item.PasswordVariable})");
+    }
+
+    private Credential? FromUsualVariables(string host, RepositoryReference repository) => host switch
+    {
+        "ghcr.io" when Variable("CR_PAT") is { } pat => new(GitHubUser(repository), new(pat), "environment variable CR_PAT"),
+        "docker.io" when Variable("DOCKERHUB_USERNAME") is { } user && Variable("DOCKERHUB_TOKEN") is { } token
+            => new(user, new(token), "environment variables DOCKERHUB_USERNAME and DOCKERHUB_TOKEN"),
+        _ => null,
+    };
+
+    private Credential? FromSharedPair(string host)
+    {
+        if (host != _onlyDestinationHost)
+        {
+            return null;
+        }
+
+        foreach (var (userVariable, passwordVariable) in SharedPairs)
+        {
+            if (Variable(userVariable) is { } user && Variable(passwordVariable) is { } password)
+            {
+                return new(user, new(password), $"environment variables {userVariable} and {passwordVariable}");
+            }
+        }
+
+        return null;
+    }
+
+    private Credential? FromAmbientToken(string host, RepositoryReference repository)
+    {
+        if (host != "ghcr.io")
+        {
+            return null;
+        }
+
+        foreach (var name in new[] { "GITHUB_TOKEN", "GH_TOKEN" })
+        {
+            if (Variable(name) is { } token)
+            {
+                return new(GitHubUser(repository), new(token), $"environment variable {name}");
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<Credential?> FromFilesAsync(string host, CancellationToken cancellationToken)
+    {
+        foreach (var file in ConfigFiles())
+        {
+            if (File.Exists(file) && await FromFileAsync(file, host, cancellationToken).ConfigureAwait(false) is { } credential)
+            {
+                return credential;
+            }
+        }
+
+        return null;
+    }
+
+    private IEnumerable<string> ConfigFiles()
+    {
+        var home = Variable("HOME") ?? Variable("USERPROFILE");
+        if (Variable("DOCKER_CONFIG") is { } dockerConfig)
+        {
+            yield return Path.Combine(dockerConfig, "config.json");
+        }
+        else if (home is not null)
+        {
+            yield return Path.Combine(home, ".docker", "config.json");
+        }
+
+        if (Variable("REGISTRY_AUTH_FILE") is { } authFile)
+        {
+            yield return authFile;
+            yield break;
+        }
+
+        if (Variable("XDG_RUNTIME_DIR") is { } runtime)
+        {
+            yield return Path.Combine(runtime, "containers", "auth.json");
+        }
+
+        if (Variable("XDG_CONFIG_HOME") is { } config)
+        {
+            yield return Path.Combine(config, "containers", "auth.json");
+        }
+        else if (home is not null)
+        {
+            yield return Path.Combine(home, ".config", "containers", "auth.json");
+        }
+    }
+
+    private async Task<Credential?> FromFileAsync(string file, string host, CancellationToken cancellationToken)
+    {
+        JsonElement root;
+        try
+        {
+            using var document = JsonDocument.Parse(await File.ReadAllBytesAsync(file, cancellationToken).ConfigureAwait(false));
+            root = document.RootElement.Clone();
+        }
+        catch (JsonException e)
+        {
+            throw new CredentialException($"{file} is not JSON (line {(e.LineNumber ?? 0) + 1}). Correct or remove it.", file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CredentialException($"{file} can't be read: {e.Message}", file);
+        }
+
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new CredentialException($"{file} is not a JSON object. Correct or remove it.", file);
+        }
+
+        // Docker's precedence: a helper for this host, the store for all hosts, then what the file itself holds.
+        if (Property(root, "credHelpers") is { ValueKind: JsonValueKind.Object } helpers)
+        {
+            foreach (var helper in helpers.EnumerateObject())
+            {
+                if (KeyHost(helper.Name) == host && helper.Value.ValueKind == JsonValueKind.String)
+                {
+                    return await FromHelperAsync(helper.Value.GetString()!, host, file, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+
+        if (Property(root, "credsStore") is { ValueKind: JsonValueKind.String } store && store.GetString() is { Length: > 0 } storeName
+            && await FromHelperAsync(storeName, host, file, cancellationToken).ConfigureAwait(false) is { } stored)
+        {
+            return stored;
+        }
+
+        if (Property(root, "auths") is { ValueKind: JsonValueKind.Object } auths)
+        {
+            foreach (var auth in auths.EnumerateObject())
+            {
+                if (KeyHost(auth.Name) == host && FromAuth(auth.Value, file) is { } credential)
+                {
+                    return credential;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private static Credential? FromAuth(JsonElement auth, string file)
+    {
+        if (auth.ValueKind != JsonValueKind.Object)
+        {
+            return null;
+        }
+
+        var user = Text(auth, "username") ?? string.Empty;
+        var password = Text(auth, "password");
+        if (Text(auth, "auth") is { Length: > 0 } encoded)
+        {
+            string decoded;
+            try
+            {
+                decoded = Encoding.UTF8.GetString(Convert.FromBase64String(encoded)).TrimEnd('\0');
+            }
+            catch (FormatException)
+            {
+                throw new CredentialException($"{file} has an 'auth' value that is not base64. Log in again (docker login).", file);
+            }
+
+            // The first colon ends the user name; the secret may hold more of them.
+            var colon = decoded.IndexOf(':', StringComparison.Ordinal);
+            if (colon > 0)
+            {
+                user = decoded[..colon];
+                password = decoded[(colon + 1)..];
+            }
+        }
+
+        if (Text(auth, "identitytoken") is { Length: > 0 } identityToken)
+        {
+            return new(user, new(identityToken), file, IsIdentityToken: true);
+        }
+
+        return user.Length > 0 && !string.IsNullOrEmpty(password) ? new(user, new(password), file) : null;
+    }
+
+    private static async Task<Credential?> FromHelperAsync(string helper, string host, string file, CancellationToken cancellationToken)
+    {
+        var program = "docker-credential-" + helper;
+        if (helper.AsSpan().ContainsAnyExcept("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."))
+        {
+            throw new CredentialException($"{file} names the credential helper '{helper}', which is no program name.", file);
+        }
+
+        var start = new ProcessStartInfo(program, ["get"])
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(HelperTimeout);
+        Process? process = null;
+        try
+        {
+            process = Process.Start(start) ?? throw new CredentialException($"{program} (named in {file}) could not be started.", file);
+            await process.StandardInput.WriteAsync((host == "docker.io" ? DockerHubKey : host).AsMemory(), timeout.Token).ConfigureAwait(false);
+            process.StandardInput.Close();
+            var stderr = process.StandardError.ReadToEndAsync(timeout.Token);
+            var stdout = await process.StandardOutput.ReadToEndAsync(timeout.Token).ConfigureAwait(false);
+            await stderr.ConfigureAwait(false);
+            await process.WaitForExitAsync(timeout.Token).ConfigureAwait(false);
+            if (process.ExitCode != 0)
+            {
+                // Helpers print errors on stdout; «not found» is no error. Nothing of the output is repeated: it could be the secret.
+                return stdout.Contains("credentials not found", StringComparison.OrdinalIgnoreCase)
+                    ? null
+                    : throw new CredentialException($"{program} (named in {file}) failed with exit code {process.ExitCode}. Run it by hand, or log in again (docker login {host}).", file);
+            }
+
+            using var answer = JsonDocument.Parse(stdout);
+            var user = Text(answer.RootElement, "Username") ?? string.Empty;
+            var secret = Text(answer.RootElement, "Secret");
+            return string.IsNullOrEmpty(secret) ? null : new(user, new(secret), $"{program} (named in {file})", IsIdentityToken: user == "<token>");
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            throw new CredentialException($"{program}, named in {file}, is not on PATH. Install it, or log in again (docker login {host}).", file);
+        }
+        catch (JsonException)
+        {
+            throw new CredentialException($"{program} (named in {file}) did not answer with JSON.", file);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new CredentialException($"{program} (named in {file}) did not answer within {HelperTimeout.TotalSeconds:0} seconds.", file);
+        }
+        finally
+        {
+            if (process is { HasExited: false })
+            {
+                process.Kill(entireProcessTree: true);
+            }
+
+            process?.Dispose();
+        }
+    }
+
+    /// <summary>The host a config file's key stands for: scheme and path removed, Docker Hub's historic keys folded.</summary>
+    private static string KeyHost(string key)
+    {
+        var text = key;
+        var scheme = text.IndexOf("://", StringComparison.Ordinal);
+        if (scheme >= 0)
+        {
+            text = text[(scheme + 3)..];
+        }
+
+        var slash = text.IndexOf('/', StringComparison.Ordinal);
+        if (slash >= 0)
+        {
+            text = text[..slash];
+        }
+
+        return RegistryHost.TryParse(text, out var host) ? host.Name : key;
+    }
+
+    private string GitHubUser(RepositoryReference repository) => Variable("GITHUB_ACTOR") ?? repository.Owner;
+
+    private string? Variable(string name) => _environment.TryGetValue(name, out var value) && value.Length > 0 ? value : null;
+
+    private static JsonElement? Property(JsonElement element, string name) => element.TryGetProperty(name, out var value) ? value : null;
+
+    private static string? Text(JsonElement element, string name)
+        => element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}

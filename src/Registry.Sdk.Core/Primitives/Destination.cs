@@ -1,0 +1,201 @@
+namespace Registry.Sdk.Core.Primitives;
+
+/// <summary>Who may read a destination, as declared or as found.</summary>
+public enum Visibility
+{
+    /// <summary>Nothing was declared.</summary>
+    Undeclared,
+
+    /// <summary>Anyone, without credentials.</summary>
+    Public,
+
+    /// <summary>Named accounts only.</summary>
+    Private,
+
+    /// <summary>Members of the organisation only (GitHub).</summary>
+    Internal,
+}
+
+/// <summary>One <c>ContainerDestination</c> item as MSBuild has it, unjudged.</summary>
+/// <param name="Include">The item's identity: <c>host/namespace/name</c> or <c>oci:dir</c>.</param>
+/// <param name="Edition"><c>Edition</c> metadata, or empty.</param>
+/// <param name="Visibility"><c>Visibility</c> metadata, or empty.</param>
+/// <param name="On"><c>On</c> metadata, or empty for the default <c>release;prerelease;branch</c>.</param>
+/// <param name="Tags"><c>Tags</c> metadata, or empty.</param>
+/// <param name="Optional"><c>Optional</c> metadata, or empty.</param>
+public sealed record DestinationItem(string Include, string Edition = "", string Visibility = "", string On = "", string Tags = "", string Optional = "");
+
+/// <summary>A destination that was understood.</summary>
+/// <param name="Repository">Where to.</param>
+/// <param name="Visibility">What was declared.</param>
+/// <param name="On">The kinds of build it receives.</param>
+/// <param name="Tags">A literal list that replaces the computed tags there; empty if none.</param>
+public sealed record Destination(RepositoryReference Repository, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Repository.ToString();
+}
+
+/// <summary>Reads destinations and says what is wrong with them.</summary>
+public static class DestinationParser
+{
+    /// <summary>What a destination without <c>On</c> receives.</summary>
+    public const BuildKinds DefaultOn = BuildKinds.Release | BuildKinds.Prerelease | BuildKinds.Branch;
+
+    /// <summary>Parses all items and finds doubles. <paramref name="property"/> names what the user wrote them in, for the messages.</summary>
+    public static IReadOnlyList<Destination> Parse(IReadOnlyList<DestinationItem> items, EndpointMap endpoints, string property, ICollection<Diagnostic> diagnostics)
+    {
+        ArgumentNullException.ThrowIfNull(items);
+        ArgumentNullException.ThrowIfNull(endpoints);
+        ArgumentNullException.ThrowIfNull(diagnostics);
+        var destinations = new List<Destination>();
+        var seen = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var item in items)
+        {
+            if (ParseOne(item, property, diagnostics) is not { } destination)
+            {
+                continue;
+            }
+
+            // Two names that end in one place are one repository too: a re-mapped host, localhost and 127.0.0.1.
+            var place = $"{endpoints.Resolve(destination.Repository.Host).Identity}/{destination.Repository.Name}";
+            if (seen.TryGetValue(place, out var first))
+            {
+                diagnostics.Add(DiagnosticCodes.DuplicateDestination.Report(
+                    $"The destinations '{first}' and '{item.Include}' are one repository. Remove one of the two {property} items."));
+                continue;
+            }
+
+            seen.Add(place, item.Include);
+            destinations.Add(destination);
+        }
+
+        return destinations;
+    }
+
+    private static Destination? ParseOne(DestinationItem item, string property, ICollection<Diagnostic> diagnostics)
+    {
+        var text = item.Include.Trim();
+        if (text.StartsWith("oci:", StringComparison.Ordinal))
+        {
+            diagnostics.Add(DiagnosticCodes.OciDestinationNotSupported.Report(
+                $"The destination '{text}' is an OCI layout directory, which this version does not write yet. Remove it from {property}."));
+            return null;
+        }
+
+        if (text.StartsWith("http://", StringComparison.OrdinalIgnoreCase) && Uri.TryCreate(text, UriKind.Absolute, out var http) && !RegistryHost.IsLoopbackName(http.Host))
+        {
+            diagnostics.Add(DiagnosticCodes.PlainHttp.Report(
+                $"The destination '{text}' asks for plain http, which is spoken to loopback only. Write '{text[7..]}' in {property}; for a registry without TLS add a RegistrySdkEndpoint with Insecure=\"true\" (anonymous only)."));
+            return null;
+        }
+
+        if (ParseRepository(text, out var problem) is not { } repository)
+        {
+            var code = problem.UpperCase ? DiagnosticCodes.UpperCaseRepository : DiagnosticCodes.BadDestination;
+            diagnostics.Add(code.Report($"'{text}' is not a destination: {problem.Why} Correct {property}."));
+            return null;
+        }
+
+        var good = true;
+        var on = DefaultOn;
+        if (item.On.Length > 0 && !BuildKindNames.TryParse(item.On, out on, out var unknown))
+        {
+            diagnostics.Add(DiagnosticCodes.BadOn.Report(
+                $"The destination '{text}' has On=\"{item.On}\", but '{unknown}' is no kind of build. Use release, prerelease, branch, pr, separated by ';'."));
+            good = false;
+        }
+
+        var visibility = Visibility.Undeclared;
+        if (item.Visibility.Length > 0 && !IsVisibility(item.Visibility, out visibility))
+        {
+            diagnostics.Add(DiagnosticCodes.BadVisibility.Report(
+                $"The destination '{text}' has Visibility=\"{item.Visibility}\". Use public, private or internal."));
+            good = false;
+        }
+
+        if (item.Edition.Length > 0)
+        {
+            diagnostics.Add(DiagnosticCodes.EditionWithoutEditions.Report(
+                $"The destination '{text}' has Edition=\"{item.Edition}\", but ContainerEditions is not set. Remove the Edition metadata."));
+            good = false;
+        }
+
+        var tags = item.Tags.Split([';', ','], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        foreach (var tag in tags.Where(t => !RepositoryReference.IsLegalTag(t)))
+        {
+            diagnostics.Add(DiagnosticCodes.BadDestinationTags.Report(
+                $"The destination '{text}' has the tag '{tag}' in its Tags metadata, which no registry accepts ([A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}). Correct Tags."));
+            good = false;
+        }
+
+        return good ? new(repository, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList()) : null;
+    }
+
+    private static bool IsVisibility(string word, out Visibility visibility)
+    {
+        visibility = word.ToLowerInvariant() switch
+        {
+            "public" => Visibility.Public,
+            "private" => Visibility.Private,
+            "internal" => Visibility.Internal,
+            _ => Visibility.Undeclared,
+        };
+        return visibility != Visibility.Undeclared;
+    }
+
+    private static RepositoryReference? ParseRepository(string text, out (string Why, bool UpperCase) problem)
+    {
+        problem = default;
+        if (text.Contains("://", StringComparison.Ordinal))
+        {
+            problem.Why = "it begins with a scheme. Write host/namespace/name alone; https is spoken to all but loopback hosts.";
+            return null;
+        }
+
+        var slash = text.IndexOf('/', StringComparison.Ordinal);
+        if (slash <= 0 || slash == text.Length - 1)
+        {
+            problem.Why = "it is not of the form host/namespace/name.";
+            return null;
+        }
+
+        var hostText = text[..slash];
+        var name = text[(slash + 1)..];
+        var looksLikeHost = hostText.Contains('.', StringComparison.Ordinal) || hostText.Contains(':', StringComparison.Ordinal) || string.Equals(hostText, "localhost", StringComparison.OrdinalIgnoreCase);
+        if (!looksLikeHost)
+        {
+            problem.Why = $"'{hostText}' is no registry host. For Docker Hub write 'docker.io/{text}'.";
+            return null;
+        }
+
+        if (!RegistryHost.TryParse(hostText, out var host))
+        {
+            problem.Why = $"'{hostText}' is no host name with optional port.";
+            return null;
+        }
+
+        var at = name.IndexOfAny(['@', ':']);
+        if (at >= 0)
+        {
+            problem.Why = $"it carries a tag or digest ('{name[at..]}'). A destination is a repository; tags are computed, or come from its Tags metadata.";
+            return null;
+        }
+
+        if (!RepositoryReference.IsLegalName(name))
+        {
+            var lower = name.ToLowerInvariant();
+            problem = !string.Equals(lower, name, StringComparison.Ordinal) && RepositoryReference.IsLegalName(lower)
+                ? ($"repository names are lower case. Write '{host}/{lower}'.", true)
+                : ($"'{name}' is no repository name (lower-case letters, digits, single '.', '_', '-' between them, '/' between parts; 255 characters).", false);
+            return null;
+        }
+
+        if (host.Name == "docker.io" && !name.Contains('/', StringComparison.Ordinal))
+        {
+            name = "library/" + name;
+        }
+
+        return new(host, name);
+    }
+}

@@ -1,0 +1,89 @@
+namespace Registry.Sdk.Core.Primitives;
+
+/// <summary>How talking to a registry failed.</summary>
+public enum RegistryFailure
+{
+    /// <summary>No connection, no answer in time, or TLS failed.</summary>
+    Unreachable,
+
+    /// <summary>Something answers, but not as an OCI registry does (HTML, empty body, impossible status).</summary>
+    NotARegistry,
+
+    /// <summary>Credentials are wanted and none were found.</summary>
+    CredentialsMissing,
+
+    /// <summary>The credentials that were found are refused.</summary>
+    CredentialsRefused,
+
+    /// <summary>Authenticated, but not allowed.</summary>
+    Denied,
+
+    /// <summary>The registry asks for an authentication this client does not speak, or names a token server that is not trusted.</summary>
+    AuthNotSupported,
+
+    /// <summary>Content does not have the digest or size it was asked for by.</summary>
+    WrongContent,
+
+    /// <summary>The registry understood and said no, or failed itself.</summary>
+    Rejected,
+}
+
+/// <summary>An I/O failure at a registry. Mapped to codes in one place, <see cref="RegistryErrors"/>.</summary>
+/// <param name="failure">What kind.</param>
+/// <param name="host">Which registry.</param>
+/// <param name="message">What was tried and what was answered, on one line, without secrets.</param>
+/// <param name="innerException">The transport's exception, if any.</param>
+public sealed class RegistryException(RegistryFailure failure, RegistryHost host, string message, Exception? innerException = null) : IOException(message, innerException)
+{
+    /// <summary>What kind.</summary>
+    public RegistryFailure Failure { get; } = failure;
+
+    /// <summary>Which registry.</summary>
+    public RegistryHost Host { get; } = host;
+}
+
+/// <summary>The one place where I/O failures become codes.</summary>
+public static class RegistryErrors
+{
+    /// <summary>A failure at a destination.</summary>
+    public static Diagnostic AtDestination(Exception exception, string destination)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        if (exception is CredentialException credential)
+        {
+            return DiagnosticCodes.CredentialSourceBroken.Report($"{destination}: {credential.Message}", credential.File);
+        }
+
+        var registry = (RegistryException)exception;
+        var login = $"Log in (docker login {registry.Host}), or add <RegistrySdkCredential Include=\"{registry.Host}\" UsernameVariable=\"…\" PasswordVariable=\"…\" />.";
+        return registry.Failure switch
+        {
+            RegistryFailure.Unreachable => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message} Check the host in ContainerDestination, and the network."),
+            RegistryFailure.NotARegistry => DiagnosticCodes.NotARegistry.Report($"{destination}: {registry.Message} Check the host in ContainerDestination, a proxy in between, or a RegistrySdkEndpoint item."),
+            RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused => DiagnosticCodes.CredentialsRefused.Report($"{destination}: {registry.Message} {login}"),
+            RegistryFailure.Denied => DiagnosticCodes.NoPushRight.Report($"{destination}: {registry.Message} Give that account the push right, or name another with a RegistrySdkCredential item."),
+            RegistryFailure.AuthNotSupported => DiagnosticCodes.AuthNotSupported.Report($"{destination}: {registry.Message}"),
+            RegistryFailure.WrongContent => DiagnosticCodes.RegistryLies.Report($"{destination}: {registry.Message} Report it to the registry's operator; remove the ContainerDestination meanwhile."),
+            _ => DiagnosticCodes.TransferFailed.Report($"{destination}: {registry.Message} Publish again: what arrived is not sent twice."),
+        };
+    }
+
+    /// <summary>A failure at the base image's registry.</summary>
+    public static Diagnostic AtBaseImage(Exception exception, string baseImage)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        if (exception is CredentialException credential)
+        {
+            return DiagnosticCodes.CredentialSourceBroken.Report($"Base image {baseImage}: {credential.Message}", credential.File);
+        }
+
+        var registry = (RegistryException)exception;
+        return registry.Failure switch
+        {
+            RegistryFailure.WrongContent => DiagnosticCodes.BaseImageInvalid.Report($"Base image {baseImage}: {registry.Message} Choose another ContainerBaseImage, or report it to the registry's operator."),
+            RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused or RegistryFailure.Denied
+                => DiagnosticCodes.BaseImageMissing.Report($"Base image {baseImage} does not exist or may not be read: {registry.Message} Correct ContainerBaseImage, or log in (docker login {registry.Host})."),
+            _ => DiagnosticCodes.BaseImageUnreachable.Report($"Base image {baseImage}: {registry.Message} Check the network and ContainerBaseImage, or re-map the host with a RegistrySdkEndpoint item."),
+        };
+    }
+}
