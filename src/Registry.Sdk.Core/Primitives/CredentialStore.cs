@@ -230,7 +230,7 @@ public sealed class CredentialStore : ICredentialSource
         }
     }
 
-    private async Task<Credential?> FromFileAsync(string file, string host, CancellationToken cancellationToken)
+    private static async Task<Credential?> FromFileAsync(string file, string host, CancellationToken cancellationToken)
     {
         JsonElement root;
         try

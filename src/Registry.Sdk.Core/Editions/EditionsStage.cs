@@ -1,0 +1,137 @@
+using System.Security.Cryptography;
+using Registry.Sdk.Core.Primitives;
+
+namespace Registry.Sdk.Core.Editions;
+
+/// <summary>Makes the bill.</summary>
+public static class EditionsStage
+{
+    /// <summary>Lists and hashes every file of the publish folder.</summary>
+    /// <remarks>
+    /// Links to files and folders inside are followed: an image holds what the application would read. A link that leaves the folder is an
+    /// error: it would ship a file nobody published, or what another machine has under that path.
+    /// </remarks>
+    public static async Task<Outcome<Bill>> RunAsync(EditionsInput input, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var diagnostics = new List<Diagnostic>();
+        if (!Directory.Exists(input.PublishDirectory))
+        {
+            return Outcome<Bill>.Failure(DiagnosticCodes.EmptyPublishFolder.Report(
+                $"The publish folder {input.PublishDirectory} does not exist. Publish without --no-build, or correct PublishDir."));
+        }
+
+        var root = RealPath.Resolve(input.PublishDirectory)!;
+        var found = new List<(string Path, string Source)>();
+        Walk(root, string.Empty, root, [root], found, diagnostics, cancellationToken);
+        if (found.Count == 0 && diagnostics.Count == 0)
+        {
+            diagnostics.Add(DiagnosticCodes.EmptyPublishFolder.Report(
+                $"The publish folder {input.PublishDirectory} is empty. Publish without --no-build, or correct PublishDir."));
+        }
+
+        if (diagnostics.Count > 0)
+        {
+            return Outcome<Bill>.Failure(diagnostics);
+        }
+
+        found.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
+        var files = new List<BillFile>(found.Count);
+        foreach (var (path, source) in found)
+        {
+            try
+            {
+                files.Add(await ReadAsync(path, source, cancellationToken).ConfigureAwait(false));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                diagnostics.Add(Unreadable(source, e.Message));
+            }
+        }
+
+        return Outcome<Bill>.From(new(files), diagnostics);
+    }
+
+    private static void Walk(string directory, string prefix, string root, IReadOnlyList<string> above, List<(string Path, string Source)> found, List<Diagnostic> diagnostics, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        List<FileSystemInfo> entries;
+        try
+        {
+            // Attributes are not skipped: hidden files (.well-known) are published like any other.
+            entries = [.. new DirectoryInfo(directory).EnumerateFileSystemInfos("*", new EnumerationOptions { AttributesToSkip = FileAttributes.None, IgnoreInaccessible = false })];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            diagnostics.Add(Unreadable(directory, e.Message));
+            return;
+        }
+
+        foreach (var entry in entries)
+        {
+            var path = prefix + entry.Name;
+            var source = entry.FullName;
+            if (entry.LinkTarget is { } target)
+            {
+                if (RealPath.Resolve(entry.FullName) is not { } real)
+                {
+                    diagnostics.Add(Unreadable(entry.FullName, $"it is a symbolic link to '{target}', which leads nowhere"));
+                    continue;
+                }
+
+                if (!RealPath.IsInside(real, root))
+                {
+                    diagnostics.Add(DiagnosticCodes.SymlinkOutside.Report(
+                        $"{entry.FullName} is a symbolic link to {real}, outside the publish folder. Replace it by the file, or keep it out with CopyToPublishDirectory=\"Never\".", entry.FullName));
+                    continue;
+                }
+
+                source = real;
+            }
+
+            if (!Directory.Exists(source))
+            {
+                found.Add((path, source));
+            }
+            else if (above.Contains(source, StringComparer.Ordinal))
+            {
+                diagnostics.Add(DiagnosticCodes.SymlinkOutside.Report(
+                    $"{entry.FullName} is a symbolic link to {source}, a folder it lies in: it has no end. Remove it, or keep it out with CopyToPublishDirectory=\"Never\".", entry.FullName));
+            }
+            else
+            {
+                Walk(source, path + "/", root, [.. above, source], found, diagnostics, cancellationToken);
+            }
+        }
+    }
+
+    private static async Task<BillFile> ReadAsync(string path, string source, CancellationToken cancellationToken)
+    {
+        var stream = new FileStream(source, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan, BufferSize = 0 });
+        await using (stream.ConfigureAwait(false))
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var buffer = new byte[128 * 1024];
+            long size = 0;
+            var looksExecutable = false;
+            int read;
+            while ((read = await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+            {
+                if (size == 0)
+                {
+                    looksExecutable = buffer.AsSpan(0, read).StartsWith("\u007fELF"u8) || buffer.AsSpan(0, read).StartsWith("#!"u8);
+                }
+
+                hash.AppendData(buffer, 0, read);
+                size += read;
+            }
+
+            // The owner's bit alone: git and NuGet keep it, while group and others follow the umask.
+            var isExecutable = looksExecutable || (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(stream.SafeFileHandle) & UnixFileMode.UserExecute) != UnixFileMode.None);
+            return new(path, source, size, Digest.FromHash(hash.GetHashAndReset()), isExecutable);
+        }
+    }
+
+    private static Diagnostic Unreadable(string path, string why)
+        => DiagnosticCodes.UnreadableFile.Report($"{path} can't be read: {why.TrimEnd('.')}. Make it readable, or keep it out with CopyToPublishDirectory=\"Never\".", path);
+}

@@ -1,0 +1,270 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Registry.Sdk.Core.Editions;
+using Registry.Sdk.Core.Primitives;
+
+namespace Registry.Sdk.Core.Imaging;
+
+/// <summary>Composes an image from the bill on a base image, into an OCI layout.</summary>
+public static class ImagingStage
+{
+    /// <summary>Runs the stage. The layout is complete but for the base image's layers, which stay at their registry until a destination lacks them.</summary>
+    public static async Task<Outcome<ComposedImage>> RunAsync(ImagingInput input, IBaseImageSource baseImages, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(baseImages);
+        var diagnostics = new List<Diagnostic>();
+        if (!TryFormat(input.Settings.ImageFormat, out var format))
+        {
+            return Outcome<ComposedImage>.Failure(DiagnosticCodes.BadConfig.Report($"ContainerImageFormat is '{input.Settings.ImageFormat}'. Use OCI or Docker."));
+        }
+
+        if (!input.Settings.WorkingDirectory.StartsWith('/'))
+        {
+            return Outcome<ComposedImage>.Failure(DiagnosticCodes.BadConfig.Report($"ContainerWorkingDirectory is '{input.Settings.WorkingDirectory}'. Use an absolute path such as /app."));
+        }
+
+        var resolved = await baseImages.ResolveAsync(input.Base, cancellationToken).ConfigureAwait(false);
+        if (!resolved.Succeeded)
+        {
+            return Outcome<ComposedImage>.Failure(resolved.Diagnostics);
+        }
+
+        var unmapped = UnmappedPaths.Find(input.Bill, input.SourceRoots);
+        if (unmapped.Count > 0)
+        {
+            diagnostics.Add(DiagnosticCodes.UnmappedPaths.Report(
+                $"{string.Join(", ", unmapped)} name{(unmapped.Count == 1 ? "s" : string.Empty)} the folder of this clone, so the image's digest differs from folder to folder. Put <Import Project=\"Sdk.props\" Sdk=\"Registry.Sdk\" Version=\"…\" /> into Directory.Build.props, or publish with -p:ContinuousIntegrationBuild=true -p:DeterministicSourcePaths=true."));
+        }
+
+        var blobs = Path.Combine(input.LayoutDirectory, "blobs", "sha256");
+        Directory.CreateDirectory(blobs);
+        ComposedLayer layer;
+        try
+        {
+            layer = await WriteLayerAsync(input, blobs, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FileChangedException e)
+        {
+            return Outcome<ComposedImage>.Failure([.. diagnostics, DiagnosticCodes.FileChanged.Report(
+                $"{e.File.SourcePath} changed while the image was composed ({e.Message}). Publish again, and let nothing write to the publish folder meanwhile.", e.File.SourcePath)]);
+        }
+
+        var baseImage = resolved.Value;
+        var docker = format ?? !baseImage.Manifest.Descriptor.MediaType.StartsWith("application/vnd.oci.", StringComparison.Ordinal);
+        var settings = input.GenerateBaseDigestLabel
+            ? input.Settings with { Labels = [.. input.Settings.Labels, new("org.opencontainers.image.base.digest", baseImage.ReferencedDigest.ToString())] }
+            : input.Settings;
+        var labels = new Dictionary<string, string>(StringComparer.Ordinal);
+        var baseConfig = (JsonObject)JsonNode.Parse(baseImage.Config)!;
+        var config = ImageConfig.Compose(baseConfig, settings, [layer.DiffId], input.Created, labels, diagnostics);
+        var configDescriptor = new Descriptor(docker ? MediaTypes.DockerConfig : MediaTypes.OciConfig, Digest.Of(config), config.Length);
+
+        var baseDiffIds = (JsonArray)baseConfig["rootfs"]!["diff_ids"]!;
+        List<ComposedLayer> layers =
+        [
+            .. baseImage.Layers.Select((l, i) => new ComposedLayer(l with { MediaType = MediaTypes.Convert(l.MediaType, toOci: !docker) }, Digest.Parse(baseDiffIds[i]!.GetValue<string>()), IsFromBase: true)),
+            layer with { Descriptor = layer.Descriptor with { MediaType = docker ? MediaTypes.DockerLayerGzip : MediaTypes.OciLayerGzip } },
+        ];
+        var manifestType = docker ? MediaTypes.DockerManifest : MediaTypes.OciManifest;
+        var manifest = ImageConfig.Serialise(new JsonObject
+        {
+            ["schemaVersion"] = 2,
+            ["mediaType"] = manifestType,
+            ["config"] = configDescriptor.ToJson(),
+            ["layers"] = new JsonArray([.. layers.Select(l => (JsonNode)l.Descriptor.ToJson())]),
+        });
+        var manifestDescriptor = new Descriptor(manifestType, Digest.Of(manifest), manifest.Length);
+        if (diagnostics.Exists(d => d.IsError))
+        {
+            return Outcome<ComposedImage>.Failure(diagnostics);
+        }
+
+        await WriteLayoutAsync(input.LayoutDirectory, blobs, config, configDescriptor, manifest, manifestDescriptor, layers, labels, cancellationToken).ConfigureAwait(false);
+        return Outcome<ComposedImage>.Success(
+            new(input.LayoutDirectory, new(manifestDescriptor, manifest), configDescriptor, config, layers, baseImage, labels), diagnostics);
+    }
+
+    private static async Task<ComposedLayer> WriteLayerAsync(ImagingInput input, string blobs, CancellationToken cancellationToken)
+    {
+        var byPath = input.Bill.Files.ToDictionary(f => f.Path, StringComparer.Ordinal);
+        var directory = input.Settings.WorkingDirectory.Trim('/');
+        var prefix = directory.Length == 0 ? string.Empty : directory + "/";
+        var files = new List<LayerFile>(input.Bill.Files.Count);
+        foreach (var file in input.Bill.Files)
+        {
+            files.Add(await LayerFileAsync(file, prefix, byPath, cancellationToken).ConfigureAwait(false));
+        }
+
+        var temporary = Path.Combine(blobs, $".{Guid.NewGuid():N}.partial");
+        try
+        {
+            var (diffId, digest, size) = await LayerWriter.WriteAsync(files, directory, temporary, cancellationToken).ConfigureAwait(false);
+            File.Move(temporary, Path.Combine(blobs, digest.Hex), overwrite: true);
+            return new(new(MediaTypes.OciLayerGzip, digest, size), diffId, IsFromBase: false);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    private static async Task<LayerFile> LayerFileAsync(BillFile file, string prefix, IReadOnlyDictionary<string, BillFile> all, CancellationToken cancellationToken)
+    {
+        var path = prefix + file.Path;
+        if (StableTimes.IsEndpointManifest(file))
+        {
+            var content = await File.ReadAllBytesAsync(file.SourcePath, cancellationToken).ConfigureAwait(false);
+            if (Digest.Of(content) != file.Digest)
+            {
+                throw new FileChangedException(file, "its SHA-256 is another than in the bill");
+            }
+
+            try
+            {
+                var normalised = StableTimes.NormaliseEndpointManifest(content, all);
+                return new(path, normalised.Length, file.IsExecutable, StableTimes.For(file), () => new MemoryStream(normalised, writable: false));
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException)
+            {
+                // Not what the .NET SDK writes under that name: then it is a file like any other.
+            }
+        }
+
+        return new(path, file.Size, file.IsExecutable, StableTimes.For(file), () => new VerifyingStream(file));
+    }
+
+    private static async Task WriteLayoutAsync(
+        string layout, string blobs, byte[] config, Descriptor configDescriptor, byte[] manifest, Descriptor manifestDescriptor, List<ComposedLayer> layers, Dictionary<string, string> labels, CancellationToken cancellationToken)
+    {
+        await File.WriteAllBytesAsync(Path.Combine(blobs, configDescriptor.Digest.Hex), config, cancellationToken).ConfigureAwait(false);
+        await File.WriteAllBytesAsync(Path.Combine(blobs, manifestDescriptor.Digest.Hex), manifest, cancellationToken).ConfigureAwait(false);
+        var entry = manifestDescriptor.ToJson();
+        if (labels.TryGetValue("org.opencontainers.image.version", out var version))
+        {
+            entry["annotations"] = new JsonObject { ["org.opencontainers.image.ref.name"] = version };
+        }
+
+        var index = ImageConfig.Serialise(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) });
+        await File.WriteAllBytesAsync(Path.Combine(layout, "index.json"), index, cancellationToken).ConfigureAwait(false);
+        await File.WriteAllTextAsync(Path.Combine(layout, "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}", cancellationToken).ConfigureAwait(false);
+
+        // What earlier publishes left would grow without end; base layers that were fetched stay, they are checked before use.
+        var used = layers.Select(l => l.Descriptor.Digest.Hex).Append(configDescriptor.Digest.Hex).Append(manifestDescriptor.Digest.Hex).ToHashSet(StringComparer.Ordinal);
+        foreach (var old in Directory.EnumerateFiles(blobs).Where(f => Path.GetFileName(f) is { Length: 64 } name && !used.Contains(name)))
+        {
+            File.Delete(old);
+        }
+    }
+
+    private static bool TryFormat(string text, out bool? docker)
+    {
+        docker = text.ToUpperInvariant() switch { "OCI" => false, "DOCKER" => true, _ => null };
+        return text.Length == 0 || docker is not null;
+    }
+
+    private sealed class FileChangedException(BillFile file, string message) : Exception(message)
+    {
+        public BillFile File { get; } = file;
+    }
+
+    /// <summary>Reads a file of the bill and fails unless its bytes are the ones that were billed.</summary>
+    private sealed class VerifyingStream : Stream
+    {
+        private readonly BillFile _file;
+        private readonly FileStream _inner;
+        private readonly System.Security.Cryptography.IncrementalHash _hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
+        private long _read;
+
+        public VerifyingStream(BillFile file)
+        {
+            _file = file;
+            try
+            {
+                _inner = new FileStream(file.SourcePath, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
+            }
+            catch (IOException e)
+            {
+                throw new FileChangedException(file, e.Message);
+            }
+
+            if (_inner.Length != file.Size)
+            {
+                _inner.Dispose();
+                throw new FileChangedException(file, $"it has {_inner.Length} bytes instead of {file.Size}");
+            }
+
+            if (file.Size == 0)
+            {
+                Check();
+            }
+        }
+
+        public override bool CanRead => true;
+
+        // TarWriter asks for Length and Position of what it may seek; the length is the bill's, and checked.
+        public override bool CanSeek => true;
+
+        public override bool CanWrite => false;
+
+        public override long Length => _file.Size;
+
+        public override long Position { get => _read; set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => Saw(buffer.AsMemory(offset, count), _inner.Read(buffer, offset, count));
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+            => Saw(buffer, await _inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false));
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                _inner.Dispose();
+                _hash.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+
+        private int Saw(Memory<byte> buffer, int count)
+        {
+            if (count == 0 && _read < _file.Size)
+            {
+                throw new FileChangedException(_file, $"it ended after {_read} of {_file.Size} bytes");
+            }
+
+            if (count > 0)
+            {
+                _hash.AppendData(buffer.Span[..count]);
+                _read += count;
+                if (_read >= _file.Size)
+                {
+                    Check();
+                }
+            }
+
+            return count;
+        }
+
+        private void Check()
+        {
+            if (_read > _file.Size || Digest.FromHash(_hash.GetHashAndReset()) != _file.Digest)
+            {
+                throw new FileChangedException(_file, "its SHA-256 is another than in the bill");
+            }
+        }
+    }
+}
