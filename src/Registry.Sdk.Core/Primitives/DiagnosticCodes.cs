@@ -63,11 +63,11 @@ public static class DiagnosticCodes
     // 6xxx transfer
     public static readonly DiagnosticDescriptor TransferFailed = new("RSDK6001", Error, "Sending to a destination failed", "Publish again: what arrived is not sent twice.");
     public static readonly DiagnosticDescriptor TagsPending = new("RSDK6002", Error, "Tags were left pending", "Publish the same commit again: it finishes them.");
-    public static readonly DiagnosticDescriptor WrongDigestStored = new("RSDK6003", Error, "A registry stored another digest than was sent", "Report it to the registry's operator; remove the ContainerDestination meanwhile.");
 
     // 7xxx verification
     public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor PublicIsRefused = new("RSDK7002", Error, "A destination declared public can't be read without credentials", "Make the repository public, or correct the destination's Visibility.");
+    public static readonly DiagnosticDescriptor PublicIsRefusedWarning = new("RSDK7004", Warning, "A destination declared public can't be read without credentials (RegistrySdkVisibilityMismatch=warn)", "Make the repository public, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor VisibilityUnknown = new("RSDK7003", Error, "Who can read a destination could not be found out", "Publish again; or remove the destination's Visibility.");
 
     // 8xxx reporting

@@ -292,6 +292,26 @@ public sealed class RegistryClient
             : throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} is {(total > blob.Size ? "larger than" : $"{total} bytes, digest {digest}, instead of")} {blob.Size} bytes.");
     }
 
+    /// <summary>Whether the repository is there for the credentials in use, judged by its tag list.</summary>
+    public async Task<bool> RepositoryExistsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await SendAsync(HttpMethod.Get, Address($"/v2/{Repository.Name}/tags/list?n=1"), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false);
+            return response.StatusCode switch
+            {
+                HttpStatusCode.OK => true,
+                HttpStatusCode.NotFound => false,
+                _ => throw await UnexpectedAsync(response, "GET tags/list", cancellationToken).ConfigureAwait(false),
+            };
+        }
+        catch (RegistryException e) when (e.Failure is RegistryFailure.Denied or RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused)
+        {
+            // GHCR and Docker Hub hide what is not there behind «denied».
+            return false;
+        }
+    }
+
     /// <summary>Opens an upload session; by this the push right is proven.</summary>
     public async Task<UploadSession> StartUploadAsync(CancellationToken cancellationToken)
     {

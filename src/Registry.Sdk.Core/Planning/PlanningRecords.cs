@@ -1,0 +1,107 @@
+using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Versioning;
+
+namespace Registry.Sdk.Core.Planning;
+
+/// <summary>Input of the Planning stage.</summary>
+/// <param name="Version">Output of the Versioning stage.</param>
+/// <param name="Image">Output of the Imaging stage.</param>
+/// <param name="Destinations">All destinations of the project.</param>
+/// <param name="OverwriteTags"><c>RegistrySdkOverwriteTag</c>: tags that are moved whatever they name.</param>
+/// <param name="AllowDirty"><c>RegistrySdkAllowDirty</c>: a dirty branch build may leave this machine.</param>
+/// <param name="DirtyFiles">Files that make the tree dirty, for the message.</param>
+public sealed record PlanningInput(
+    VersionFacts Version,
+    ComposedImage Image,
+    IReadOnlyList<Destination> Destinations,
+    IReadOnlySet<string> OverwriteTags,
+    bool AllowDirty,
+    IReadOnlyList<string> DirtyFiles);
+
+/// <summary>What happens to a blob at a destination.</summary>
+public enum BlobAction
+{
+    /// <summary>It is there.</summary>
+    Skip,
+
+    /// <summary>The registry takes it over from another of its repositories; sent if it does not.</summary>
+    Mount,
+
+    /// <summary>Its bytes are sent.</summary>
+    Send,
+}
+
+/// <summary>One blob at one destination.</summary>
+/// <param name="Blob">Config or layer.</param>
+/// <param name="Action">What happens to it.</param>
+/// <param name="MountFrom">The repository it is mounted from, or null.</param>
+/// <param name="IsFromBase">Whether its bytes are at the base image's registry and not in the layout.</param>
+public sealed record BlobPlan(Descriptor Blob, BlobAction Action, string? MountFrom, bool IsFromBase);
+
+/// <summary>What happens to a tag at a destination.</summary>
+public enum TagAction
+{
+    /// <summary>It names this image, or something newer: nothing is written.</summary>
+    Keep,
+
+    /// <summary>It does not exist yet.</summary>
+    Create,
+
+    /// <summary>It names another image and is moved.</summary>
+    Move,
+}
+
+/// <summary>One tag at one destination.</summary>
+/// <param name="Tag">The tag.</param>
+/// <param name="Action">What happens to it.</param>
+/// <param name="Current">What it names now, or null.</param>
+/// <param name="Why">The reason, in a few words.</param>
+public sealed record TagPlan(ImageTag Tag, TagAction Action, Digest? Current, string Why);
+
+/// <summary>Who can read a destination, as found without credentials.</summary>
+public enum ObservedVisibility
+{
+    /// <summary>Not looked at.</summary>
+    NotObserved,
+
+    /// <summary>Anyone.</summary>
+    Public,
+
+    /// <summary>Not without credentials; whether it exists is not known by this alone.</summary>
+    Refused,
+
+    /// <summary>Not without credentials, and not there for those we have.</summary>
+    Missing,
+
+    /// <summary>It could not be found out. Never rounded to good.</summary>
+    Unknown,
+}
+
+/// <summary>What one destination gets.</summary>
+/// <param name="Destination">The destination.</param>
+/// <param name="Blobs">Config and layers, each digest once.</param>
+/// <param name="SendManifest">Whether the manifest is not there yet.</param>
+/// <param name="Tags">In the order they are written.</param>
+/// <param name="Observed">Who can read it now.</param>
+public sealed record DestinationPlan(
+    Destination Destination,
+    IReadOnlyList<BlobPlan> Blobs,
+    bool SendManifest,
+    IReadOnlyList<TagPlan> Tags,
+    ObservedVisibility Observed)
+{
+    /// <summary>Whether anything at all is written there.</summary>
+    public bool HasWork => SendManifest || Blobs.Any(b => b.Action != BlobAction.Skip) || Tags.Any(t => t.Action != TagAction.Keep);
+}
+
+/// <summary>A destination that this build does not go to.</summary>
+/// <param name="Destination">The destination.</param>
+/// <param name="Why">The reason, in a few words.</param>
+public sealed record LeftOut(Destination Destination, string Why);
+
+/// <summary>Output of the Planning stage.</summary>
+/// <param name="Manifest">Digest of the image that every destination gets.</param>
+/// <param name="Destinations">Those that get it.</param>
+/// <param name="LeftOut">Those that do not.</param>
+public sealed record Plan(Digest Manifest, IReadOnlyList<DestinationPlan> Destinations, IReadOnlyList<LeftOut> LeftOut);

@@ -1,0 +1,65 @@
+using Registry.Sdk.Core.Primitives;
+
+namespace Registry.Sdk.Core.Planning;
+
+/// <summary>
+/// Looks at a destination without credentials. This is the thin form: package APIs, creation of Docker Hub repositories and waiting for a click
+/// are issue 6.
+/// </summary>
+public static class VisibilityProbe
+{
+    /// <summary>What an outsider gets for a manifest of the repository.</summary>
+    /// <param name="destination">The destination.</param>
+    /// <param name="client">A client with credentials, to tell refused from missing; null: not told apart.</param>
+    /// <param name="anonymous">Connections without credentials.</param>
+    /// <param name="reference">Tag or digest to ask for; whether it exists does not matter.</param>
+    /// <param name="cancellationToken">Stops the requests.</param>
+    public static async Task<ObservedVisibility> ObserveAsync(
+        Destination destination, RegistryClient? client, RegistryConnections anonymous, string reference, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        ArgumentNullException.ThrowIfNull(anonymous);
+        try
+        {
+            // 404 without being asked for credentials is public too: an outsider may read, there is only nothing yet.
+            await anonymous.Open(destination.Repository).GetManifestAsync(reference, cancellationToken).ConfigureAwait(false);
+            return ObservedVisibility.Public;
+        }
+        catch (RegistryException e) when (e.Failure is RegistryFailure.CredentialsMissing or RegistryFailure.Denied or RegistryFailure.CredentialsRefused)
+        {
+            return client is not null && !await client.RepositoryExistsAsync(cancellationToken).ConfigureAwait(false) ? ObservedVisibility.Missing : ObservedVisibility.Refused;
+        }
+        catch (RegistryException)
+        {
+            return ObservedVisibility.Unknown;
+        }
+    }
+
+    /// <summary>The verdict before the first byte; null if the publish may go on.</summary>
+    public static Diagnostic? JudgeBefore(Destination destination, ObservedVisibility observed, RegistryEndpoint endpoint, string? credentialSource)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        ArgumentNullException.ThrowIfNull(endpoint);
+        if (destination.Visibility is not (Visibility.Private or Visibility.Internal))
+        {
+            return null;
+        }
+
+        var word = destination.Visibility == Visibility.Private ? "private" : "internal";
+        switch (observed)
+        {
+            case ObservedVisibility.Public:
+                return DiagnosticCodes.PrivateIsPublic.Report(
+                    $"{destination} is declared {word}, but anyone can read it. Nothing was sent. Make the repository {word}, or correct its Visibility.");
+            case ObservedVisibility.Unknown:
+                return DiagnosticCodes.VisibilityUnknown.Report(
+                    $"{destination} is declared {word}, but who can read it could not be found out. Nothing was sent. Publish again; or remove its Visibility.");
+            case ObservedVisibility.Missing when !endpoint.IsMapped && (destination.Repository.Host.Name == "docker.io" || (destination.Repository.Host.Name == "ghcr.io" && credentialSource?.Contains("CR_PAT", StringComparison.Ordinal) != true)):
+                // Docker Hub makes what is first pushed public; GHCR asks the workflow's repository. It could not be undone.
+                return DiagnosticCodes.VisibilityUnknown.Report(
+                    $"{destination} is declared {word}, but does not exist, and a first push could make it public. Nothing was sent. Create it {word} first{(destination.Repository.Host.Name == "ghcr.io" ? " (a push with a personal access token in CR_PAT makes it private)" : string.Empty)}.");
+            default:
+                return null;
+        }
+    }
+}

@@ -1,0 +1,305 @@
+using System.Diagnostics;
+using Registry.Sdk.Core.Editions;
+using Registry.Sdk.Core.Facts;
+using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Reporting;
+using Registry.Sdk.Core.Transfer;
+using Registry.Sdk.Core.Verification;
+using Registry.Sdk.Core.Versioning;
+using Diagnostic = Registry.Sdk.Core.Primitives.Diagnostic;
+
+namespace Registry.Sdk.Core;
+
+/// <summary>Everything a publish needs to know, as MSBuild has it; unjudged.</summary>
+public sealed record PublishRequest
+{
+    /// <summary>The project's name without folder, for reports.</summary>
+    public required string Project { get; init; }
+
+    /// <summary>The build configuration.</summary>
+    public required string Configuration { get; init; }
+
+    /// <summary>Absolute folder of the project.</summary>
+    public required string ProjectDirectory { get; init; }
+
+    /// <summary>Facts and version, or the errors why there are none.</summary>
+    public required Outcome<Derived> Derived { get; init; }
+
+    /// <summary>Absolute publish folder.</summary>
+    public required string PublishDirectory { get; init; }
+
+    /// <summary>Absolute folder for the OCI layout.</summary>
+    public required string LayoutDirectory { get; init; }
+
+    /// <summary>The destinations as written.</summary>
+    public required IReadOnlyList<DestinationItem> Destinations { get; init; }
+
+    /// <summary>What the destinations were written in, for messages: <c>ContainerDestination</c>, or <c>ContainerRegistry</c> and <c>ContainerRepository</c>.</summary>
+    public required string DestinationProperty { get; init; }
+
+    /// <summary>The <c>RegistrySdkEndpoint</c> items.</summary>
+    public IReadOnlyList<EndpointItem> Endpoints { get; init; } = [];
+
+    /// <summary>The <c>RegistrySdkCredential</c> items.</summary>
+    public IReadOnlyList<CredentialItem> Credentials { get; init; } = [];
+
+    /// <summary>Registry of the base image, as stock parsed it.</summary>
+    public required string BaseRegistry { get; init; }
+
+    /// <summary>Repository of the base image, as stock parsed it.</summary>
+    public required string BaseRepository { get; init; }
+
+    /// <summary>Tag of the base image, or empty.</summary>
+    public string BaseTag { get; init; } = string.Empty;
+
+    /// <summary>Digest of the base image, or empty.</summary>
+    public string BaseDigest { get; init; } = string.Empty;
+
+    /// <summary><c>ContainerRuntimeIdentifier</c>; several, <c>;</c>-separated, where stock would make an index.</summary>
+    public required string RuntimeIdentifier { get; init; }
+
+    /// <summary>What stock evaluated; labels of stock and user, without ours.</summary>
+    public required ContainerSettings Settings { get; init; }
+
+    /// <summary>Which labels of ours are wanted (<c>ContainerGenerateLabels…</c>).</summary>
+    public GeneratedLabels Labels { get; init; } = new();
+
+    /// <summary><c>RepositoryUrl</c> of the project, or empty: then git's remote or CI's repository.</summary>
+    public string RepositoryUrl { get; init; } = string.Empty;
+
+    /// <summary>Names of labels that the user wrote as items: they win over generated ones.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> UserLabels { get; init; } = [];
+
+    /// <summary><c>RegistrySdkOverwriteTag</c>.</summary>
+    public IReadOnlyList<string> OverwriteTags { get; init; } = [];
+
+    /// <summary><c>RegistrySdkAllowDirty</c>.</summary>
+    public bool AllowDirty { get; init; }
+
+    /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c> or <c>warn</c>.</summary>
+    public string VisibilityMismatch { get; init; } = "error";
+
+    /// <summary><c>ContainerEditions</c>, or empty.</summary>
+    public string Editions { get; init; } = string.Empty;
+
+    /// <summary>Plan only: registries are read, nothing is sent.</summary>
+    public bool PlanOnly { get; init; }
+
+    /// <summary>The environment that credentials come from.</summary>
+    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+
+    /// <summary>Where reports go.</summary>
+    public required ReportTargets Reports { get; init; }
+}
+
+/// <summary>What facts and versioning came to.</summary>
+/// <param name="Facts">Output of Facts.</param>
+/// <param name="Version">Output of Versioning.</param>
+public sealed record Derived(BuildFacts Facts, VersionFacts Version);
+
+/// <summary>Switches for the labels of ours; each follows the stock property of that name.</summary>
+/// <param name="Created"><c>ContainerGenerateLabelsImageCreated</c>.</param>
+/// <param name="Version"><c>ContainerGenerateLabelsImageVersion</c>.</param>
+/// <param name="Source"><c>ContainerGenerateLabelsImageSource</c>.</param>
+/// <param name="Revision"><c>ContainerGenerateLabelsImageRevision</c>.</param>
+/// <param name="BaseDigest"><c>ContainerGenerateLabelsImageBaseDigest</c>.</param>
+public sealed record GeneratedLabels(bool Created = true, bool Version = true, bool Source = true, bool Revision = true, bool BaseDigest = true);
+
+/// <summary>Hears how a publish goes on.</summary>
+public interface IPublishLog : ITransferProgress
+{
+    /// <summary>A stage's start or result.</summary>
+    void Stage(string message);
+
+    /// <summary>One request, redacted.</summary>
+    void Request(string message);
+}
+
+/// <summary>The stages from Editions to Reporting, in order; each gets the records of earlier ones.</summary>
+public static class PublishPipeline
+{
+    /// <summary>
+    /// Facts and Versioning: what <c>ComputeContainerTags</c> shows. No network.
+    /// </summary>
+    public static async Task<Outcome<Derived>> DeriveAsync(FactsInput facts, Func<BuildFacts, VersioningInput> versioning, IGit git, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(facts);
+        ArgumentNullException.ThrowIfNull(versioning);
+        var found = await FactsStage.RunAsync(facts, git, cancellationToken).ConfigureAwait(false);
+        if (!found.Succeeded)
+        {
+            return Outcome<Derived>.Failure(found.Diagnostics);
+        }
+
+        var version = VersioningStage.Run(versioning(found.Value));
+        return version.Succeeded
+            ? Outcome<Derived>.Success(new(found.Value, version.Value), [.. found.Diagnostics, .. version.Diagnostics])
+            : Outcome<Derived>.Failure([.. found.Diagnostics, .. version.Diagnostics]);
+    }
+
+    /// <summary>Runs a publish to its end and reports it, also if it fails.</summary>
+    /// <returns>The report, and what could not be written of it.</returns>
+    public static async Task<(PublishReport Report, ReportingResult Reporting)> RunAsync(PublishRequest request, IGit git, IPublishLog log, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(log);
+        var clock = Stopwatch.StartNew();
+        var report = await PublishAsync(request, git, log, cancellationToken).ConfigureAwait(false) with { Duration = clock.Elapsed };
+        var reporting = await ReportingStage.RunAsync(report, request.Reports, cancellationToken).ConfigureAwait(false);
+        return (report, reporting);
+    }
+
+    private static async Task<PublishReport> PublishAsync(PublishRequest request, IGit git, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var diagnostics = new List<Diagnostic>(request.Derived.Diagnostics);
+        var report = new PublishReport { Project = request.Project, Configuration = request.Configuration, PlanOnly = request.PlanOnly, Diagnostics = diagnostics };
+
+        // Usage first: all of it, before anything is computed.
+        var endpoints = EndpointMap.Parse(request.Endpoints, diagnostics);
+        var destinations = DestinationParser.Parse(request.Destinations, endpoints, request.DestinationProperty, diagnostics);
+        var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository.Host)], diagnostics);
+        var baseImage = ParseBase(request, diagnostics);
+        CheckSwitches(request, diagnostics);
+        if (!request.Derived.Succeeded || baseImage is null || diagnostics.Exists(d => d.IsError))
+        {
+            return report;
+        }
+
+        var (facts, version) = request.Derived.Value;
+        report = report with { Facts = facts, Version = version };
+
+        log.Stage("Editions: making the bill");
+        var bill = await EditionsStage.RunAsync(new(request.PublishDirectory), cancellationToken).ConfigureAwait(false);
+        diagnostics.AddRange(bill.Diagnostics);
+        if (!bill.Succeeded)
+        {
+            return report;
+        }
+
+        log.Stage($"Editions: {bill.Value.Files.Count} files, {ConsoleReport.Bytes(bill.Value.Files.Sum(f => f.Size))}");
+        using var connections = new RegistryConnections(endpoints, credentials, log.Request);
+        using var anonymous = new RegistryConnections(endpoints, AnonymousCredentials.Instance, log.Request);
+        log.Stage($"Imaging: composing on {baseImage}");
+        var created = facts.SourceDateEpoch ?? facts.Git.CommitTime ?? DateTimeOffset.UnixEpoch;
+        var imaging = new ImagingInput(
+            bill.Value, baseImage, WithLabels(request, facts, version, created), created, request.LayoutDirectory,
+            [.. new[] { facts.Git.RootDirectory, request.ProjectDirectory }.OfType<string>().Distinct(StringComparer.Ordinal)],
+            request.Labels.BaseDigest);
+        var image = await ImagingStage.RunAsync(imaging, new RegistryBaseImageSource(connections), cancellationToken).ConfigureAwait(false);
+        diagnostics.AddRange(image.Diagnostics);
+        if (!image.Succeeded)
+        {
+            return report;
+        }
+
+        report = report with { Image = image.Value };
+        log.Stage($"Imaging: {image.Value.Manifest.Descriptor.Digest} in {request.LayoutDirectory}");
+
+        log.Stage("Planning: reading the destinations");
+        var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
+        var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
+        var plan = await PlanningStage.RunAsync(
+            new(version, image.Value, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
+        diagnostics.AddRange(plan.Diagnostics);
+        if (!plan.Succeeded)
+        {
+            return report;
+        }
+
+        report = report with { Plan = plan.Value };
+        if (request.PlanOnly)
+        {
+            return report;
+        }
+
+        log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
+        var transfer = await TransferStage.RunAsync(new(plan.Value, image.Value, version, overwrite), connections, history, log, cancellationToken).ConfigureAwait(false);
+        diagnostics.AddRange(transfer.Errors);
+        report = report with { Transfer = transfer };
+
+        log.Stage("Verification: looking from outside");
+        var verification = await VerificationStage.RunAsync(
+            new(transfer, plan.Value.Manifest, request.VisibilityMismatch == "warn"), anonymous, cancellationToken).ConfigureAwait(false);
+        diagnostics.AddRange(verification.Diagnostics);
+        return report with { Verification = verification };
+    }
+
+    private static BaseImageRequest? ParseBase(PublishRequest request, List<Diagnostic> diagnostics)
+    {
+        var rid = request.RuntimeIdentifier;
+        var rids = rid.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        if (rids.Length > 1)
+        {
+            diagnostics.Add(DiagnosticCodes.SeveralRids.Report($"ContainerRuntimeIdentifiers names {string.Join(", ", rids)}. This version makes an image for one platform: set ContainerRuntimeIdentifier to one of them."));
+            return null;
+        }
+
+        if (Platform.FromRuntimeIdentifier(rid) is not { } platform)
+        {
+            diagnostics.Add(DiagnosticCodes.WindowsRid.Report($"ContainerRuntimeIdentifier is '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifier to linux-x64 or linux-arm64."));
+            return null;
+        }
+
+        Digest? digest = null;
+        if (!RegistryHost.TryParse(request.BaseRegistry, out var host) || !RepositoryReference.IsLegalName(request.BaseRepository)
+            || (request.BaseDigest.Length > 0 && !Digest.TryParse(request.BaseDigest, out digest))
+            || (request.BaseTag.Length > 0 && !RepositoryReference.IsLegalTag(request.BaseTag)))
+        {
+            diagnostics.Add(DiagnosticCodes.BadBaseImage.Report(
+                $"ContainerBaseImage is '{request.BaseRegistry}/{request.BaseRepository}{(request.BaseTag.Length > 0 ? ":" + request.BaseTag : string.Empty)}{(request.BaseDigest.Length > 0 ? "@" + request.BaseDigest : string.Empty)}'. Write host/name:tag or host/name@sha256:<64 hex digits>."));
+            return null;
+        }
+
+        var name = host.Name == "docker.io" && !request.BaseRepository.Contains('/', StringComparison.Ordinal) ? "library/" + request.BaseRepository : request.BaseRepository;
+        return new(new(host, name), request.BaseTag.Length > 0 ? request.BaseTag : digest is null ? "latest" : null, digest, platform);
+    }
+
+    private static void CheckSwitches(PublishRequest request, List<Diagnostic> diagnostics)
+    {
+        if (request.Editions.Length > 0)
+        {
+            diagnostics.Add(DiagnosticCodes.EditionsNotSupported.Report($"ContainerEditions is '{request.Editions}', but this version does not build editions yet, and publishing everything as one image could ship what a licence forbids. Remove ContainerEditions."));
+        }
+
+        if (request.VisibilityMismatch is not ("error" or "warn"))
+        {
+            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkVisibilityMismatch is '{request.VisibilityMismatch}'. Use error or warn (this version does not wait)."));
+        }
+
+        foreach (var tag in request.OverwriteTags.Where(t => !RepositoryReference.IsLegalTag(t)))
+        {
+            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkOverwriteTag names '{tag}', which is no tag."));
+        }
+    }
+
+    /// <summary>Stock's labels with ours in place of those that would be wrong or differ from run to run, and the user's own over all.</summary>
+    private static ContainerSettings WithLabels(PublishRequest request, BuildFacts facts, VersionFacts version, DateTimeOffset created)
+    {
+        const string Prefix = "org.opencontainers.image.";
+        var time = created.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+        var source = RepositoryUrl.ToHttps(request.RepositoryUrl.Length > 0 ? request.RepositoryUrl : facts.Ci?.RepositoryUrl ?? facts.Git.RemoteUrl);
+        var ours = new List<KeyValuePair<string, string>>();
+        Add(request.Labels.Created, Prefix + "created", time);
+        Add(request.Labels.Created, "org.opencontainers.artifact.created", time);
+        Add(request.Labels.Version, Prefix + "version", version.Version);
+        Add(request.Labels.Source, Prefix + "source", source);
+        Add(request.Labels.Revision, Prefix + "revision", facts.Git.Commit);
+
+        // What stock put there instead must not stay where we have nothing better: its source may carry credentials.
+        string[] mended = [Prefix + "created", "org.opencontainers.artifact.created", Prefix + "version", Prefix + "source", Prefix + "revision"];
+        return request.Settings with
+        {
+            Labels = [.. request.Settings.Labels.Where(l => !mended.Contains(l.Key, StringComparer.Ordinal)), .. ours, .. request.UserLabels],
+        };
+
+        void Add(bool wanted, string name, string? value)
+        {
+            if (wanted && !string.IsNullOrEmpty(value))
+            {
+                ours.Add(new(name, value));
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+using System.Globalization;
+using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Transfer;
+
+namespace Registry.Sdk.Core.Reporting;
+
+/// <summary>What a person reads at the end of a publish: plain text, digests in full.</summary>
+public static class ConsoleReport
+{
+    /// <summary>The lines, without trailing blank ones.</summary>
+    public static IReadOnlyList<string> Lines(PublishReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        var lines = new List<string>();
+        if (report.Version is { } version)
+        {
+            lines.Add($"{report.Project} {version.Version} ({report.Configuration}): {version.Reason}");
+        }
+
+        if (report.Image is { } image)
+        {
+            lines.Add($"  image {image.Manifest.Descriptor.Digest} on {image.Base.Request.Repository}@{image.Base.ReferencedDigest}");
+        }
+
+        if (report.Plan is not { } plan)
+        {
+            return lines;
+        }
+
+        if (plan.Destinations.Count == 0)
+        {
+            lines.Add($"  nothing to push: {(plan.LeftOut.Count == 0 ? "the project has no destination" : string.Join("; ", plan.LeftOut.Select(l => $"{l.Destination}: {l.Why}")))}");
+            return lines;
+        }
+
+        lines.AddRange(Table(report, plan).Select(l => "  " + l));
+        lines.AddRange(plan.LeftOut.Select(l => $"  {l.Destination}: left out, {l.Why}"));
+        if (report.PlanOnly)
+        {
+            lines.AddRange(plan.Destinations.SelectMany(d => d.Tags.Select(t => $"  {d.Destination}: {t.Tag.Name} {t.Action.ToString().ToLowerInvariant()} ({t.Why}){(t.Current is null ? string.Empty : $", names {t.Current}")}")));
+            lines.Add("  planned only: nothing was sent");
+        }
+        else
+        {
+            lines.AddRange(Notes(report));
+        }
+
+        return lines;
+    }
+
+    /// <summary>Bytes as people read them: 0 B, 12.3 kB, 4.5 MB (powers of 1000).</summary>
+    public static string Bytes(long bytes) => bytes switch
+    {
+        < 1000 => string.Create(CultureInfo.InvariantCulture, $"{bytes} B"),
+        < 1_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:0.0} kB"),
+        < 1_000_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0.0} MB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.00} GB"),
+    };
+
+    private static IEnumerable<string> Table(PublishReport report, Plan plan)
+    {
+        List<string[]> rows = [["destination", "tags", "sent", "mounted", "skipped", "time"]];
+        foreach (var destination in plan.Destinations)
+        {
+            var result = report.Transfer?.Destinations.FirstOrDefault(d => d.Destination == destination.Destination);
+            if (result is null)
+            {
+                long Size(BlobAction action) => destination.Blobs.Where(b => b.Action == action).Sum(b => b.Blob.Size);
+                rows.Add([destination.Destination.ToString(), string.Join(" ", destination.Tags.Select(t => t.Tag.Name)), "to send " + Bytes(Size(BlobAction.Send)), Bytes(Size(BlobAction.Mount)), Bytes(Size(BlobAction.Skip)), "-"]);
+            }
+            else
+            {
+                rows.Add([
+                    destination.Destination.ToString(),
+                    string.Join(" ", result.Tags.Select(t => t.State == TagState.Pending ? t.Tag.Name + "(pending)" : t.Tag.Name)),
+                    Bytes(result.BytesSent),
+                    Bytes(result.BytesMounted),
+                    Bytes(result.BytesSkipped),
+                    string.Create(CultureInfo.InvariantCulture, $"{result.Duration.TotalSeconds:0.0} s"),
+                ]);
+            }
+        }
+
+        var widths = Enumerable.Range(0, rows[0].Length).Select(c => rows.Max(r => r[c].Length)).ToArray();
+        return rows.Select(r => string.Join("  ", r.Select((cell, c) => cell.PadRight(widths[c]))).TrimEnd());
+    }
+
+    // A tag that did not move, or moved from something, is worth a line; created ones are in the table.
+    private static IEnumerable<string> Notes(PublishReport report)
+    {
+        foreach (var destination in report.Transfer?.Destinations ?? [])
+        {
+            foreach (var tag in destination.Tags)
+            {
+                if (tag.State == TagState.Moved)
+                {
+                    yield return $"  {destination.Destination}: {tag.Tag.Name} moved from {tag.Before} ({tag.Why})";
+                }
+                else if (tag.State == TagState.Kept && tag.Before != report.Plan!.Manifest)
+                {
+                    yield return $"  {destination.Destination}: {tag.Tag.Name} kept at {tag.Before} ({tag.Why})";
+                }
+            }
+        }
+    }
+}

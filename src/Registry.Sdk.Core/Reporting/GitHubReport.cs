@@ -1,0 +1,102 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Registry.Sdk.Core.Transfer;
+
+namespace Registry.Sdk.Core.Reporting;
+
+/// <summary>GitHub Actions' outputs and step summary. Source: GitHub docs, «Workflow commands»; wire-facts 6.2.</summary>
+public static class GitHubReport
+{
+    /// <summary>What is appended to <c>GITHUB_OUTPUT</c>: <c>version</c>, <c>tags</c>, <c>images</c> (JSON), <c>digest</c>.</summary>
+    public static string Outputs(PublishReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        var images = new JsonArray();
+        if (report.Image is { } image)
+        {
+            foreach (var destination in report.Transfer?.Destinations.Where(d => d.HoldsImage) ?? [])
+            {
+                images.Add(new JsonObject
+                {
+                    ["name"] = destination.Destination.ToString(),
+                    ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
+                    ["tags"] = new JsonArray([.. destination.Tags.Where(t => t.State != TagState.Pending).Select(t => (JsonNode)t.Tag.Name)]),
+                });
+            }
+        }
+
+        var text = new StringBuilder();
+        Append("version", report.Version?.Version ?? string.Empty);
+        Append("tags", string.Join(' ', report.Version?.Tags.Select(t => t.Name) ?? []));
+        Append("images", images.ToJsonString());
+        Append("digest", report.Transfer?.Destinations.Any(d => d.HoldsImage) == true ? report.Image!.Manifest.Descriptor.Digest.ToString() : string.Empty);
+        return text.ToString();
+
+        // A delimiter nobody can guess: a value that holds it as a line could set another output.
+        void Append(string name, string value)
+        {
+            var delimiter = $"rsdk_{Guid.NewGuid():N}";
+            text.Append(name).Append("<<").Append(delimiter).Append('\n').Append(value.ReplaceLineEndings(" ")).Append('\n').Append(delimiter).Append('\n');
+        }
+    }
+
+    /// <summary>What is appended to <c>GITHUB_STEP_SUMMARY</c>, in Markdown. Names from outside are data and escaped.</summary>
+    public static string Summary(PublishReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        var text = new StringBuilder();
+        text.Append("### ").Append(Escape(report.Project)).Append(' ').Append(Escape(report.Version?.Version ?? string.Empty)).Append(report.Succeeded ? string.Empty : ": failed").Append("\n\n");
+        if (report.Version is { } version)
+        {
+            text.Append(Escape(version.Reason)).Append(", ").Append(Escape(report.Configuration)).Append("\n\n");
+        }
+
+        if (report.Image is { } image)
+        {
+            text.Append('`').Append(image.Manifest.Descriptor.Digest).Append("`\n\n");
+        }
+
+        if (report.Transfer is { Destinations.Count: > 0 } transfer)
+        {
+            text.Append("| destination | tags | sent | mounted | skipped |\n| --- | --- | --- | --- | --- |\n");
+            foreach (var d in transfer.Destinations)
+            {
+                text.Append("| ").Append(Escape(d.Destination.ToString())).Append(" | ")
+                    .AppendJoin(", ", d.Tags.Select(t => Escape(t.Tag.Name) + (t.State == TagState.Pending ? " **pending**" : t.State == TagState.Kept ? " (kept)" : string.Empty)))
+                    .Append(" | ").Append(ConsoleReport.Bytes(d.BytesSent)).Append(" | ").Append(ConsoleReport.Bytes(d.BytesMounted)).Append(" | ").Append(ConsoleReport.Bytes(d.BytesSkipped)).Append(" |\n");
+            }
+
+            text.Append('\n');
+        }
+        else if (report.Plan is { Destinations.Count: 0 } plan)
+        {
+            text.Append("Nothing to push: ").Append(Escape(string.Join("; ", plan.LeftOut.Select(l => $"{l.Destination}: {l.Why}")))).Append("\n\n");
+        }
+
+        foreach (var diagnostic in report.Diagnostics)
+        {
+            text.Append("- **").Append(diagnostic.IsError ? "error " : "warning ").Append(diagnostic.Code).Append("**: ").Append(Escape(diagnostic.Message)).Append('\n');
+        }
+
+        return text.Append('\n').ToString();
+    }
+
+    /// <summary>Text as Markdown shows it literally, also inside a table cell; no HTML either.</summary>
+    internal static string Escape(string text)
+    {
+        var result = new StringBuilder(text.Length + 8);
+        foreach (var c in text.ReplaceLineEndings(" "))
+        {
+            switch (c)
+            {
+                case '<': result.Append("&lt;"); break;
+                case '>': result.Append("&gt;"); break;
+                case '&': result.Append("&amp;"); break;
+                case '\\' or '`' or '*' or '_' or '[' or ']' or '|' or '#' or '~' or '!': result.Append('\\').Append(c); break;
+                default: result.Append(char.IsControl(c) ? ' ' : c); break;
+            }
+        }
+
+        return result.ToString();
+    }
+}

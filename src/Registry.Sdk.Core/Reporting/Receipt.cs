@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Transfer;
+
+namespace Registry.Sdk.Core.Reporting;
+
+/// <summary>The receipt: what happened, in JSON. Schema: <c>docs/receipt.schema.json</c>.</summary>
+public static class Receipt
+{
+    /// <summary>The version of the receipt's format.</summary>
+    public const int SchemaVersion = 1;
+
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The receipt's text.</summary>
+    public static string Write(PublishReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        var git = report.Facts?.Git;
+        var ci = report.Facts?.Ci;
+        var receipt = new JsonObject
+        {
+            ["schemaVersion"] = SchemaVersion,
+            ["succeeded"] = report.Succeeded,
+            ["planOnly"] = report.PlanOnly,
+            ["project"] = report.Project,
+            ["configuration"] = report.Configuration,
+            ["seconds"] = Math.Round(report.Duration.TotalSeconds, 3),
+            ["version"] = report.Version?.Version,
+            ["kind"] = report.Version is null ? null : BuildKindNames.ToWord(report.Version.Kind),
+            ["reason"] = report.Version?.Reason,
+            ["dirty"] = report.Version?.IsDirty,
+            ["commit"] = git?.Commit,
+            ["branch"] = git?.Branch,
+            ["ci"] = ci is null ? null : new JsonObject { ["service"] = ci.Service, ["run"] = ci.RunUrl },
+            ["tags"] = new JsonArray([.. (report.Version?.Tags ?? []).Select(t => (JsonNode)new JsonObject { ["name"] = t.Name, ["floating"] = t.Floating })]),
+            ["images"] = report.Image is null ? new JsonArray() : new JsonArray(Image(report)),
+            ["diagnostics"] = new JsonArray([.. report.Diagnostics.Select(d => (JsonNode)new JsonObject
+            {
+                ["code"] = d.Code,
+                ["severity"] = d.IsError ? "error" : "warning",
+                ["message"] = d.Message,
+            })]),
+        };
+        return receipt.ToJsonString(Json) + "\n";
+    }
+
+    /// <summary>Writes a file whole or not at all.</summary>
+    public static async Task SaveAsync(string path, string content, CancellationToken cancellationToken)
+    {
+        var full = Path.GetFullPath(path);
+        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+        var temporary = $"{full}.{Guid.NewGuid():N}.partial";
+        try
+        {
+            await File.WriteAllTextAsync(temporary, content, cancellationToken).ConfigureAwait(false);
+            File.Move(temporary, full, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    private static JsonObject Image(PublishReport report)
+    {
+        var image = report.Image!;
+        return new()
+        {
+            ["edition"] = null,
+            ["platform"] = image.Base.Request.Platform.ToString(),
+            ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
+            ["mediaType"] = image.Manifest.Descriptor.MediaType,
+            ["config"] = image.Config.Digest.ToString(),
+            ["base"] = new JsonObject { ["name"] = image.Base.Request.ToString(), ["digest"] = image.Base.ReferencedDigest.ToString() },
+            ["layers"] = new JsonArray([.. image.Layers.Select(l => (JsonNode)new JsonObject
+            {
+                ["digest"] = l.Descriptor.Digest.ToString(),
+                ["diffId"] = l.DiffId.ToString(),
+                ["size"] = l.Descriptor.Size,
+                ["fromBase"] = l.IsFromBase,
+            })]),
+            ["labels"] = new JsonObject(image.Labels.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => KeyValuePair.Create(l.Key, (JsonNode?)l.Value))),
+            ["destinations"] = new JsonArray([.. Destinations(report)]),
+        };
+    }
+
+    private static IEnumerable<JsonNode> Destinations(PublishReport report)
+    {
+        foreach (var plan in report.Plan?.Destinations ?? [])
+        {
+            var result = report.Transfer?.Destinations.FirstOrDefault(d => d.Destination == plan.Destination);
+            var seen = report.Verification?.Destinations.FirstOrDefault(d => d.Destination == plan.Destination);
+            yield return new JsonObject
+            {
+                ["name"] = plan.Destination.ToString(),
+                ["digest"] = result?.HoldsImage == true ? report.Plan!.Manifest.ToString() : null,
+                ["tags"] = new JsonArray([.. result is not null
+                    ? result.Tags.Select(t => Tag(t.Tag.Name, StateWord(t.State), t.Before, t.Why))
+                    : plan.Tags.Select(t => Tag(t.Tag.Name, $"planned:{t.Action.ToString().ToLowerInvariant()}", t.Current, t.Why))]),
+                ["bytesSent"] = result?.BytesSent ?? 0,
+                ["bytesMounted"] = result?.BytesMounted ?? 0,
+                ["bytesSkipped"] = result?.BytesSkipped ?? 0,
+                ["seconds"] = Math.Round(result?.Duration.TotalSeconds ?? 0, 3),
+                ["visibility"] = new JsonObject
+                {
+                    ["declared"] = plan.Destination.Visibility == Visibility.Undeclared ? null : plan.Destination.Visibility.ToString().ToLowerInvariant(),
+                    ["before"] = Word(plan.Observed),
+                    ["after"] = seen is null ? null : Word(seen.Observed),
+                },
+            };
+        }
+
+        foreach (var left in report.Plan?.LeftOut ?? [])
+        {
+            yield return new JsonObject { ["name"] = left.Destination.ToString(), ["leftOut"] = left.Why };
+        }
+    }
+
+    private static JsonObject Tag(string name, string state, Digest? before, string why)
+        => new() { ["name"] = name, ["state"] = state, ["before"] = before?.ToString(), ["why"] = why };
+
+    internal static string StateWord(TagState state) => state.ToString().ToLower(CultureInfo.InvariantCulture);
+
+    private static string? Word(ObservedVisibility observed) => observed == ObservedVisibility.NotObserved ? null : observed.ToString().ToLowerInvariant();
+}

@@ -1,0 +1,80 @@
+using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Versioning;
+
+namespace Registry.Sdk.Core.Transfer;
+
+/// <summary>Input of the Transfer stage.</summary>
+/// <param name="Plan">Output of the Planning stage.</param>
+/// <param name="Image">Output of the Imaging stage.</param>
+/// <param name="Version">Output of the Versioning stage.</param>
+/// <param name="OverwriteTags"><c>RegistrySdkOverwriteTag</c>, for tags that changed since they were planned.</param>
+public sealed record TransferInput(Plan Plan, ComposedImage Image, VersionFacts Version, IReadOnlySet<string> OverwriteTags);
+
+/// <summary>How a tag ended.</summary>
+public enum TagState
+{
+    /// <summary>It was not written: it named this image already, or something newer.</summary>
+    Kept,
+
+    /// <summary>It did not exist and was written.</summary>
+    Created,
+
+    /// <summary>It named another image and was moved.</summary>
+    Moved,
+
+    /// <summary>It should have been written and was not. The next publish of the same commit does it.</summary>
+    Pending,
+}
+
+/// <summary>One tag's end.</summary>
+/// <param name="Tag">The tag.</param>
+/// <param name="State">How it ended.</param>
+/// <param name="Before">What it named before, or null.</param>
+/// <param name="Why">The reason, in a few words.</param>
+public sealed record TagResult(ImageTag Tag, TagState State, Digest? Before, string Why);
+
+/// <summary>What happened at one destination.</summary>
+public sealed record DestinationResult
+{
+    /// <summary>The destination.</summary>
+    public required Destination Destination { get; init; }
+
+    /// <summary>Tags, in the order they are written.</summary>
+    public required IReadOnlyList<TagResult> Tags { get; init; }
+
+    /// <summary>Bytes of blobs and manifests that were sent.</summary>
+    public long BytesSent { get; init; }
+
+    /// <summary>Bytes of blobs that the registry took over from another repository.</summary>
+    public long BytesMounted { get; init; }
+
+    /// <summary>Bytes of blobs and manifests that were there already.</summary>
+    public long BytesSkipped { get; init; }
+
+    /// <summary>From the first request of Transfer to the last.</summary>
+    public TimeSpan Duration { get; init; }
+
+    /// <summary>Whether the image is there, by digest.</summary>
+    public bool HoldsImage { get; init; }
+}
+
+/// <summary>Output of the Transfer stage. It exists also after a failure: then some tags are pending and <see cref="Errors"/> says why.</summary>
+/// <param name="Destinations">In the plan's order.</param>
+/// <param name="Errors">What failed; empty if all is well.</param>
+public sealed record TransferResult(IReadOnlyList<DestinationResult> Destinations, IReadOnlyList<Diagnostic> Errors);
+
+/// <summary>Hears how a transfer goes on.</summary>
+public interface ITransferProgress
+{
+    /// <summary>A blob that is on its way for a while: called about once a second after the first two.</summary>
+    /// <param name="destination">Where to.</param>
+    /// <param name="blob">What.</param>
+    /// <param name="sent">Bytes so far.</param>
+    /// <param name="bytesPerSecond">Speed since the upload began.</param>
+    void Uploading(Destination destination, Descriptor blob, long sent, double bytesPerSecond);
+
+    /// <summary>A step, for the detailed log.</summary>
+    void Note(string message);
+}

@@ -1,0 +1,346 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Versioning;
+
+namespace Registry.Sdk.Core.Transfer;
+
+/// <summary>
+/// Sends the image to all destinations, then the tags: no tag is written anywhere before every destination holds everything.
+/// </summary>
+/// <remarks>Retries, resuming, the journal and the repair of floating tags are issue 7.</remarks>
+public static class TransferStage
+{
+    private const int UploadsPerDestination = 4;
+    private static readonly TimeSpan ProgressAfter = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(1);
+
+    // A registry may take a moment until it shows what it accepted.
+    private static readonly TimeSpan[] ReadBackDelays = [TimeSpan.Zero, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)];
+
+    /// <summary>Runs the stage.</summary>
+    public static async Task<TransferResult> RunAsync(
+        TransferInput input, RegistryConnections connections, ICommitHistory history, ITransferProgress progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(connections);
+        var run = new Run(input, connections, history, progress);
+        return await run.GoAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private sealed class Run(TransferInput input, RegistryConnections connections, ICommitHistory history, ITransferProgress progress)
+    {
+        private readonly ConcurrentBag<Diagnostic> _errors = [];
+        private readonly ConcurrentDictionary<Digest, Lazy<Task<string>>> _baseBlobs = new();
+        private readonly List<Work> _work = [.. input.Plan.Destinations.Select(p => new Work(p, connections.Open(p.Destination.Repository)))];
+
+        public async Task<TransferResult> GoAsync(CancellationToken cancellationToken)
+        {
+            // First write: the push right, on all. It either stands everywhere or nothing further happens.
+            await ForAllAsync(ProvePushRightAsync, _work.Where(w => w.Plan.HasWork), cancellationToken).ConfigureAwait(false);
+            if (!_errors.IsEmpty)
+            {
+                await Task.WhenAll(_work.Select(w => CancelSessionAsync(w, cancellationToken))).ConfigureAwait(false);
+                return Result();
+            }
+
+            // Registries in parallel; repositories of one registry after each other, so that the second mounts what the first got.
+            var registries = _work.GroupBy(w => connections.Endpoint(w.Plan.Destination.Repository.Host).Identity, StringComparer.Ordinal);
+            await Task.WhenAll(registries.Select(async group =>
+            {
+                foreach (var work in group)
+                {
+                    await GuardAsync(work, SendImageAsync, cancellationToken).ConfigureAwait(false);
+                }
+            })).ConfigureAwait(false);
+
+            if (!_errors.IsEmpty)
+            {
+                return Result();
+            }
+
+            // Tags in rounds over all destinations: immutable, floating, and last of all `latest`, which people pull without thinking.
+            foreach (var round in new Func<ImageTag, bool>[] { t => !t.Floating, t => t.Floating && t.Name != "latest", t => t.Floating && t.Name == "latest" })
+            {
+                await ForAllAsync((w, c) => WriteTagsAsync(w, round, c), _work, cancellationToken).ConfigureAwait(false);
+            }
+
+            return Result();
+        }
+
+        private Task ForAllAsync(Func<Work, CancellationToken, Task> step, IEnumerable<Work> work, CancellationToken cancellationToken)
+            => Task.WhenAll(work.Select(w => GuardAsync(w, step, cancellationToken)));
+
+        private async Task GuardAsync(Work work, Func<Work, CancellationToken, Task> step, CancellationToken cancellationToken)
+        {
+            var clock = Stopwatch.StartNew();
+            try
+            {
+                await step(work, cancellationToken).ConfigureAwait(false);
+            }
+            catch (BaseBlobException e)
+            {
+                _errors.Add(RegistryErrors.AtBaseImage(e.InnerException!, input.Image.Base.Request.ToString()));
+            }
+            catch (Exception e) when (e is RegistryException or CredentialException)
+            {
+                _errors.Add(RegistryErrors.AtDestination(e, work.Plan.Destination.ToString()));
+            }
+            finally
+            {
+                work.Duration += clock.Elapsed;
+            }
+        }
+
+        private async Task ProvePushRightAsync(Work work, CancellationToken cancellationToken)
+        {
+            work.Session = await work.Client.StartUploadAsync(cancellationToken).ConfigureAwait(false);
+            progress.Note($"{work.Plan.Destination}: pushing is allowed");
+        }
+
+        private static async Task CancelSessionAsync(Work work, CancellationToken cancellationToken)
+        {
+            if (Interlocked.Exchange(ref work.Session, null) is { } session)
+            {
+                await work.Client.CancelUploadAsync(session, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        private async Task SendImageAsync(Work work, CancellationToken cancellationToken)
+        {
+            foreach (var blob in work.Plan.Blobs.Where(b => b.Action == BlobAction.Skip))
+            {
+                work.Skipped += blob.Blob.Size;
+            }
+
+            await Parallel.ForEachAsync(
+                work.Plan.Blobs.Where(b => b.Action != BlobAction.Skip),
+                new ParallelOptions { MaxDegreeOfParallelism = UploadsPerDestination, CancellationToken = cancellationToken },
+                async (blob, token) => await SendBlobAsync(work, blob, token).ConfigureAwait(false)).ConfigureAwait(false);
+            await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
+
+            var manifest = input.Image.Manifest;
+            var digest = manifest.Descriptor.Digest;
+            if (work.Plan.SendManifest)
+            {
+                await work.Client.PutManifestAsync(digest.ToString(), manifest, cancellationToken).ConfigureAwait(false);
+                Interlocked.Add(ref work.Sent, manifest.Descriptor.Size);
+            }
+            else
+            {
+                work.Skipped += manifest.Descriptor.Size;
+            }
+
+            await ReadBackAsync(work, digest.ToString(), cancellationToken).ConfigureAwait(false);
+            work.HoldsImage = true;
+            progress.Note($"{work.Plan.Destination}: holds {digest}");
+        }
+
+        private async Task SendBlobAsync(Work work, BlobPlan plan, CancellationToken cancellationToken)
+        {
+            // The session that proved the push right takes the first blob that is sent.
+            UploadSession? session;
+            if (plan.MountFrom is not null)
+            {
+                session = await work.Client.MountAsync(plan.Blob.Digest, plan.MountFrom, cancellationToken).ConfigureAwait(false);
+                if (session is null)
+                {
+                    Interlocked.Add(ref work.Mounted, plan.Blob.Size);
+                    progress.Note($"{work.Plan.Destination}: mounted {plan.Blob.Digest} from {plan.MountFrom}");
+                    return;
+                }
+            }
+            else
+            {
+                session = Interlocked.Exchange(ref work.Session, null) ?? await work.Client.StartUploadAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            var path = plan.IsFromBase
+                ? await BaseBlobAsync(plan.Blob, cancellationToken).ConfigureAwait(false)
+                : input.Image.BlobPath(plan.Blob.Digest);
+            await work.Client.UploadAsync(session, plan.Blob, () => File.OpenRead(path), new Watch(work.Plan.Destination, plan.Blob, progress), cancellationToken).ConfigureAwait(false);
+            Interlocked.Add(ref work.Sent, plan.Blob.Size);
+            progress.Note($"{work.Plan.Destination}: sent {plan.Blob.Digest} ({plan.Blob.Size} bytes)");
+        }
+
+        /// <summary>A base layer that a destination lacks, fetched once into the layout and checked.</summary>
+        private async Task<string> BaseBlobAsync(Descriptor blob, CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await _baseBlobs.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, cancellationToken))).Value.ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is RegistryException or CredentialException)
+            {
+                throw new BaseBlobException(e);
+            }
+        }
+
+        private async Task<string> FetchAsync(Descriptor blob, CancellationToken cancellationToken)
+        {
+            var path = input.Image.BlobPath(blob.Digest);
+            if (File.Exists(path))
+            {
+                // What an earlier publish fetched is re-hashed before it is believed.
+                var cached = File.OpenRead(path);
+                await using (cached.ConfigureAwait(false))
+                {
+                    if (cached.Length == blob.Size && await Digest.OfAsync(cached, cancellationToken).ConfigureAwait(false) == blob.Digest)
+                    {
+                        return path;
+                    }
+                }
+            }
+
+            var source = connections.Open(input.Image.Base.Request.Repository);
+            var temporary = $"{path}.{Guid.NewGuid():N}.partial";
+            try
+            {
+                var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Options = FileOptions.Asynchronous });
+                await using (file.ConfigureAwait(false))
+                {
+                    if (!await source.CopyBlobToAsync(blob, file, cancellationToken).ConfigureAwait(false))
+                    {
+                        throw new RegistryException(RegistryFailure.WrongContent, source.Repository.Host, $"its layer {blob.Digest} is not there.");
+                    }
+                }
+
+                File.Move(temporary, path, overwrite: true);
+                progress.Note($"fetched base layer {blob.Digest} ({blob.Size} bytes) from {source.Repository}");
+                return path;
+            }
+            finally
+            {
+                File.Delete(temporary);
+            }
+        }
+
+        private async Task WriteTagsAsync(Work work, Func<ImageTag, bool> round, CancellationToken cancellationToken)
+        {
+            var manifest = input.Image.Manifest;
+            var ours = ImageReader.FromConfig(manifest.Descriptor.Digest, input.Image.ConfigContent);
+            foreach (var planned in work.Plan.Tags.Where(t => t.Action != TagAction.Keep && round(t.Tag)))
+            {
+                // Right before writing: someone may have been faster. An immutable tag that appeared meanwhile stops here.
+                var theirs = await ImageReader.ReadAsync(work.Client, planned.Tag.Name, ours.Digest, ours, cancellationToken).ConfigureAwait(false);
+                var decision = planned;
+                if (theirs?.Digest != planned.Current)
+                {
+                    var (now, diagnostic) = await TagPolicy.DecideAsync(
+                        planned.Tag, input.Version.Kind, ours, theirs, input.OverwriteTags.Contains(planned.Tag.Name), history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false);
+                    if (now is null)
+                    {
+                        _errors.Add(diagnostic!);
+                        return;
+                    }
+
+                    decision = now;
+                }
+
+                if (decision.Action == TagAction.Keep)
+                {
+                    work.Tags[planned.Tag.Name] = new(planned.Tag, TagState.Kept, decision.Current, decision.Why);
+                    continue;
+                }
+
+                await work.Client.PutManifestAsync(planned.Tag.Name, manifest, cancellationToken).ConfigureAwait(false);
+                await ReadBackAsync(work, planned.Tag.Name, cancellationToken).ConfigureAwait(false);
+                work.Tags[planned.Tag.Name] = new(planned.Tag, decision.Action == TagAction.Create ? TagState.Created : TagState.Moved, decision.Current, decision.Why);
+                progress.Note($"{work.Plan.Destination}: {planned.Tag.Name} {(decision.Action == TagAction.Create ? "created" : "moved")} ({decision.Why})");
+            }
+        }
+
+        private async Task ReadBackAsync(Work work, string reference, CancellationToken cancellationToken)
+        {
+            var expected = input.Image.Manifest.Descriptor.Digest;
+            Digest? found = null;
+            foreach (var delay in ReadBackDelays)
+            {
+                await Task.Delay(delay, cancellationToken).ConfigureAwait(false);
+                found = await work.Client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false);
+                if (found == expected)
+                {
+                    return;
+                }
+            }
+
+            throw new RegistryException(RegistryFailure.WrongContent, work.Plan.Destination.Repository.Host, $"{reference} was written as {expected} but reads back as {found?.ToString() ?? "missing"}.");
+        }
+
+        private TransferResult Result()
+        {
+            var results = new List<DestinationResult>();
+            var pending = new List<string>();
+            foreach (var work in _work)
+            {
+                var tags = work.Plan.Tags.Select(t => work.Tags.TryGetValue(t.Tag.Name, out var done) ? done
+                    : t.Action == TagAction.Keep ? new TagResult(t.Tag, TagState.Kept, t.Current, t.Why)
+                    : new TagResult(t.Tag, TagState.Pending, t.Current, "not written")).ToList();
+                var open = tags.Where(t => t.State == TagState.Pending).Select(t => t.Tag.Name).ToList();
+                if (open.Count > 0)
+                {
+                    pending.Add($"{work.Plan.Destination}: {string.Join(", ", open)}");
+                }
+
+                results.Add(new()
+                {
+                    Destination = work.Plan.Destination,
+                    Tags = tags,
+                    BytesSent = work.Sent,
+                    BytesMounted = work.Mounted,
+                    BytesSkipped = work.Skipped,
+                    Duration = work.Duration,
+                    HoldsImage = work.HoldsImage,
+                });
+            }
+
+            var errors = _errors.Distinct().OrderBy(e => e.Code, StringComparer.Ordinal).ThenBy(e => e.Message, StringComparer.Ordinal).ToList();
+            if (errors.Count > 0 && _work.Exists(w => w.HoldsImage) && pending.Count > 0)
+            {
+                errors.Add(DiagnosticCodes.TagsPending.Report($"pending: {string.Join("; ", pending)}. Publish the same commit again: it finishes them, and what arrived is not sent twice."));
+            }
+
+            return new(results, errors);
+        }
+    }
+
+    private sealed class Work(DestinationPlan plan, RegistryClient client)
+    {
+        public UploadSession? Session;
+        public long Sent;
+        public long Mounted;
+
+        public DestinationPlan Plan { get; } = plan;
+
+        public RegistryClient Client { get; } = client;
+
+        public ConcurrentDictionary<string, TagResult> Tags { get; } = new(StringComparer.Ordinal);
+
+        public long Skipped { get; set; }
+
+        public TimeSpan Duration { get; set; }
+
+        public bool HoldsImage { get; set; }
+    }
+
+    private sealed class BaseBlobException(Exception inner) : Exception(inner.Message, inner);
+
+    /// <summary>Speaks up about an upload only once it takes long.</summary>
+    private sealed class Watch(Destination destination, Descriptor blob, ITransferProgress progress) : IProgress<long>
+    {
+        private readonly Stopwatch _clock = Stopwatch.StartNew();
+        private TimeSpan _next = ProgressAfter;
+
+        public void Report(long value)
+        {
+            var elapsed = _clock.Elapsed;
+            if (elapsed >= _next)
+            {
+                _next = elapsed + ProgressEvery;
+                progress.Uploading(destination, blob, value, value / elapsed.TotalSeconds);
+            }
+        }
+    }
+}
