@@ -384,17 +384,17 @@ public sealed class GitFactsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_git_in_the_project_folder_is_not_run()
+    public async Task A_git_found_by_a_relative_path_is_not_run()
     {
         var repo = _box.Repository();
         var trap = Path.Combine(repo, "git");
-        File.WriteAllText(trap, "#!/bin/sh\ntouch trapped\nexit 1\n");
+        File.WriteAllText(trap, $"#!/bin/sh\ntouch '{repo}/trapped'\nexit 1\n");
         if (!OperatingSystem.IsWindows())
         {
             File.SetUnixFileMode(trap, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
 
-        var relative = _box.With(("PATH", ".::" + _box.Environment["PATH"]));
+        var relative = _box.With(("PATH", $"{Path.GetRelativePath(Directory.GetCurrentDirectory(), repo)}::{_box.Environment["PATH"]}"));
 
         Assert.Equal(GitState.Ok, (await _box.FactsAsync(repo, git: relative)).State);
         Assert.False(File.Exists(Path.Combine(repo, "trapped")));
