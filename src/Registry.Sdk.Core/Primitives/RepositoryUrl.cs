@@ -82,6 +82,6 @@ public static partial class RepositoryUrl
             : null;
     }
 
-    [GeneratedRegex(@"\A([^@/\\:\s]+@)?(?<host>\[[0-9A-Fa-f:.]+\]|[^@/\\:\s\[\]]+):(?<path>[^\\?#]+)\z", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"\A([^@/\\:\s]+@)?(?<host>\[[0-9A-Fa-f:.]+\]|[^@/\\:\s\[\]]+):(?<path>[^:\\?#][^\\?#]*)\z", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex ScpForm();
 }
