@@ -10,6 +10,9 @@ internal static class CommandLine
           serve --state DIR [--port N] [--log FILE] [--user NAME:VARIABLE[:none|pull|push]]... [--anonymous-pull] [--read-only] [--stop-with-stdin]
               Serves the registry in DIR on 127.0.0.1 until SIGTERM or Ctrl+C (or, with --stop-with-stdin, the end of standard input).
               Prints 'listening on http://127.0.0.1:PORT' when ready. VARIABLE names the environment variable that holds the password.
+          seed-base --state DIR --repository NAME --tag TAG [--kind aspnet|runtime] [--rid RID]... [--format oci|docker] [--index]
+              Composes a base image from this machine's .NET and stores it in DIR, whether a server runs there or not. Without --kind, a
+              NAME that ends in /runtime gives the runtime alone. A RID that is not this machine's gives a stub, which cannot run.
         """;
 
     public static async Task<int> RunAsync(string[] args)
@@ -19,6 +22,7 @@ internal static class CommandLine
             return args switch
             {
                 ["serve", .. var rest] => await ServeAsync(new Arguments(rest)),
+                ["seed-base", .. var rest] => await SeedBaseAsync(new Arguments(rest)),
                 _ => throw new UsageException(args.Length == 0 ? "no command" : $"unknown command '{args[0]}'"),
             };
         }
@@ -86,6 +90,40 @@ internal static class CommandLine
             context.Cancel = true;
             stop.Cancel();
         }
+    }
+
+    private static async Task<int> SeedBaseAsync(Arguments arguments)
+    {
+        var state = arguments.Required("--state");
+        var repository = arguments.Required("--repository");
+        var tag = arguments.Required("--tag");
+        var fallback = repository.EndsWith("/runtime", StringComparison.Ordinal) ? BaseImageKind.Runtime : BaseImageKind.Aspnet;
+        var kind = arguments.Choice("--kind", fallback);
+        var format = arguments.Choice("--format", BaseImageFormat.Oci);
+        var index = arguments.Flag("--index");
+        string[] rids = arguments.All("--rid") is { Count: > 0 } given ? [.. given] : [BaseImageComposer.MachineRid];
+        arguments.RequireAllUsed();
+
+        SeededImage seeded;
+        try
+        {
+            seeded = await BaseImageComposer.SeedAsync(
+                state, repository, tag, [.. rids.Select(rid => new BaseImageOptions { Kind = kind, Format = format, Rid = rid })], index);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new UsageException(exception.Message);
+        }
+
+        foreach (var image in seeded.Images)
+        {
+            Console.WriteLine(image.IsRunnable
+                ? $"{image.Rid} {image.ManifestDigest} runnable"
+                : $"{image.Rid} {image.ManifestDigest} STUB, NOT RUNNABLE: {image.NotRunnableReason}");
+        }
+
+        Console.WriteLine($"seeded {repository}:{tag} {seeded.Digest}");
+        return 0;
     }
 
     private static (string Name, EmulatorUser User) ReadUser(string text)
@@ -159,6 +197,13 @@ internal static class CommandLine
             : int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number)
                 ? number
                 : throw new UsageException($"{name} {text}: not a number");
+
+        public T Choice<T>(string name, T fallback)
+            where T : struct, Enum => Optional(name) is not { } text
+            ? fallback
+            : Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value)
+                ? value
+                : throw new UsageException($"{name} {text}: expected {string.Join(" or ", Enum.GetNames<T>()).ToLowerInvariant()}");
 
         public void RequireAllUsed()
         {

@@ -71,7 +71,7 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
 
     private static async Task WriteJsonAsync(HttpContext context, object value, string contentType)
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(value);
+        var body = JsonSerializer.SerializeToUtf8Bytes(value, ReadableJson.Options);
         context.Response.ContentType = contentType;
         context.Response.ContentLength = body.Length;
         await context.Response.Body.WriteAsync(body, context.RequestAborted);

@@ -21,15 +21,18 @@ internal static class ErrorCode
     public const string Unsupported = "UNSUPPORTED";
 }
 
+/// <summary>JSON as people write it: <c>+</c> and quotes unescaped, for nothing of ours is put into HTML.</summary>
+internal static class ReadableJson
+{
+    public static JsonSerializerOptions Options { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+}
+
 /// <summary>A refusal: becomes the status and the error JSON of the specification.</summary>
 /// <remarks>An exception because it ends a request from any depth; it never leaves the emulator.</remarks>
 #pragma warning disable CA1032, CA1064 // Made in one way only, and caught in one place of this assembly.
 internal sealed class RegistryException(int status, string code, string message) : Exception(message)
 #pragma warning restore CA1032, CA1064
 {
-    // Nothing here is put into HTML; quotes are for people to read.
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     public int Status => status;
 
     public string Code => code;
@@ -42,7 +45,7 @@ internal sealed class RegistryException(int status, string code, string message)
             return Task.CompletedTask;
         }
 
-        var body = JsonSerializer.SerializeToUtf8Bytes(new { errors = new[] { new { code, message } } }, Json);
+        var body = JsonSerializer.SerializeToUtf8Bytes(new { errors = new[] { new { code, message } } }, ReadableJson.Options);
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.Length;
         return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();

@@ -21,12 +21,19 @@ internal sealed class RegistryStore
     private const string ServerPrefix = "upload-";
     private readonly string _root;
     private readonly string _partial;
+    private readonly string _prefix;
 
     // Guards links and tags, all of them tiny: a manifest's check, link and tag are one step for every other request.
     private readonly Lock _gate = new();
 
-    public RegistryStore(string root)
+    /// <param name="root">The state directory; made when absent.</param>
+    /// <param name="seeding">
+    /// Set by a seeder, which writes beside a server that may be off or just starting: its unfinished files carry another prefix, for a
+    /// starting server to leave alone.
+    /// </param>
+    public RegistryStore(string root, bool seeding = false)
     {
+        _prefix = seeding ? "seed-" : ServerPrefix;
         _root = Path.GetFullPath(root);
         _partial = Path.Combine(_root, "partial");
         Directory.CreateDirectory(_partial);
@@ -43,9 +50,8 @@ internal sealed class RegistryStore
         }
     }
 
-    /// <summary>A path for a file being written. A seeder's carry another prefix: a server that starts meanwhile must leave them alone.</summary>
-    public string NewPartialFile(bool seeding = false) =>
-        Path.Combine(_partial, (seeding ? "seed-" : ServerPrefix) + Guid.NewGuid().ToString("N"));
+    /// <summary>A path for a file (or a seeder's folder) being written.</summary>
+    public string NewPartialFile() => Path.Combine(_partial, _prefix + Guid.NewGuid().ToString("N"));
 
     public bool RepositoryExists(string name) =>
         Directory.Exists(RepositoryFolder(name, "_blobs")) || Directory.Exists(RepositoryFolder(name, "_manifests"));
