@@ -51,7 +51,7 @@ internal sealed class RequestLog : IDisposable
             context.Request.Headers.ContainsKey("Authorization"));
         context.Response.OnStarting(() =>
         {
-            entry.Status = context.Response.StatusCode;
+            SetStatus(entry, context);
             return Task.CompletedTask;
         });
         context.Features.Set<IHttpRequestLifetimeFeature>(new AbortObserver(context.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>(), entry));
@@ -67,12 +67,8 @@ internal sealed class RequestLog : IDisposable
 
     public void End(Entry entry, HttpContext context)
     {
-        // An answer without a body starts only after us; one whose connection is gone never does.
-        if (!entry.Aborted && (context.Response.HasStarted || !context.RequestAborted.IsCancellationRequested))
-        {
-            entry.Status = context.Response.StatusCode;
-        }
-
+        // An answer without a body starts only after us.
+        SetStatus(entry, context);
         var record = entry.ToRecord();
         WriteLine(string.Create(
             CultureInfo.InvariantCulture,
@@ -97,6 +93,15 @@ internal sealed class RequestLog : IDisposable
         lock (_fileGate)
         {
             _file?.Dispose();
+        }
+    }
+
+    private static void SetStatus(Entry entry, HttpContext context)
+    {
+        // An answer whose connection is gone never begins, whatever the server does to finish it.
+        if (!entry.Aborted && (context.Response.HasStarted || !context.RequestAborted.IsCancellationRequested))
+        {
+            entry.Status = context.Response.StatusCode;
         }
     }
 
