@@ -1,1 +1,3 @@
-return 0;
+using Registry.Sdk.Emulator;
+
+return await CommandLine.RunAsync(args);
