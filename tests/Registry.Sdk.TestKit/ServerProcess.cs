@@ -39,14 +39,15 @@ internal sealed class ServerProcess : IAsyncDisposable
     {
         this.process = process;
         LogFile = logFile;
+        Id = process.Id;
     }
 
     /// <summary>Everything the server printed.</summary>
     public string LogFile { get; }
 
-    public int Id => process.Id;
+    public int Id { get; }
 
-    public bool HasExited => process.HasExited;
+    public bool HasExited => disposed || process.HasExited;
 
     /// <summary>Starts a server. <paramref name="cleanup"/> is shell text that runs when the server is gone, also if we are gone too.</summary>
     public static ServerProcess Start(string file, IEnumerable<string> arguments, string logFile, CleanEnvironment environment, string cleanup = ":")
