@@ -56,6 +56,8 @@ public sealed class DockerTests
         await engine.LoginAsync(server.Address, server.Username, server.Password, folder.Folder("docker"));
 
         Assert.Equal(digest, await engine.PullAsync($"{server.Address}/kit/hello:v1", folder.Folder("docker")));
+        // Who logged in there is nobody here.
+        await Assert.ThrowsAsync<ProcessFailedException>(() => engine.PullAsync($"{server.Address}/kit/hello:v1"));
         Assert.Same(engine, await DockerEngine.SharedAsync());
     }
 

@@ -55,9 +55,14 @@ public sealed class WorkspaceTests(WorkspaceTests.DummySdk dummy) : IClassFixtur
 
         Assert.All(again, feed => Assert.Equal(dummy.Feed.PackagePath, feed.PackagePath));
         Assert.Equal(packed, File.GetLastWriteTimeUtc(dummy.Feed.PackagePath));
-        File.WriteAllText(dummy.Directory.File("repo", "src", "Dummy", "new.txt"), "another state");
-        Assert.NotEqual(dummy.Feed.Version, (await dummy.PackAsync()).Version);
-        File.Delete(dummy.Directory.File("repo", "src", "Dummy", "new.txt"));
+        var file = dummy.Directory.File("repo", "src", "Dummy", "new.txt");
+        await File.WriteAllTextAsync(file, "state 1");
+        var first = await dummy.PackAsync();
+        await File.WriteAllTextAsync(file, "state 2");
+        var second = await dummy.PackAsync();
+        File.Delete(file);
+        Assert.Equal(3, new[] { dummy.Feed.Version, first.Version, second.Version }.Distinct().Count());
+        Assert.Equal(dummy.Feed.Version, (await dummy.PackAsync()).Version);
     }
 
     [Fact]
@@ -86,14 +91,15 @@ public sealed class WorkspaceTests(WorkspaceTests.DummySdk dummy) : IClassFixtur
             .Property("Text", ProjectBuilder.Escape(Awkward))
             .Property("Skipped", "yes", "'1' == '2'")
             .Item("Thing", "one;two", ("Note", ProjectBuilder.Escape(Awkward)))
+            .Item("Single", ProjectBuilder.Escape(Awkward))
             .ItemRemove("Thing", "one")
             .ItemUpdate("Thing", "two", ("More", "more"))
-            .MessageTarget("Show", "$(Text)|$(Skipped)|@(Thing)|%(Thing.Note)|%(Thing.More)"));
+            .MessageTarget("Show", "$(Text)|$(Skipped)|@(Thing)|%(Thing.Note)|%(Thing.More)|@(Single->Count())|@(Single)"));
 
         var result = await workspace.MSBuildAsync(project, "-t:Show");
 
         Assert.True(result.Succeeded, result.ToString());
-        Assert.Contains($"{Awkward}||two|{Awkward}|more", result.Messages);
+        Assert.Contains($"{Awkward}||two|{Awkward}|more|1|{Awkward}", result.Messages);
     }
 
     [Fact]
