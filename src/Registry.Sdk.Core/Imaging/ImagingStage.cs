@@ -53,7 +53,7 @@ public static class ImagingStage
         var baseImage = resolved.Value;
         var docker = format ?? !baseImage.Manifest.Descriptor.MediaType.StartsWith("application/vnd.oci.", StringComparison.Ordinal);
         var settings = input.GenerateBaseDigestLabel
-            ? input.Settings with { Labels = [.. input.Settings.Labels, new("org.opencontainers.image.base.digest", baseImage.ReferencedDigest.ToString())] }
+            ? input.Settings with { Labels = [new("org.opencontainers.image.base.digest", baseImage.ReferencedDigest.ToString()), .. input.Settings.Labels] } // first: the user's own win
             : input.Settings;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         var baseConfig = (JsonObject)JsonNode.Parse(baseImage.Config)!;
@@ -114,7 +114,16 @@ public static class ImagingStage
         var path = prefix + file.Path;
         if (StableTimes.IsEndpointManifest(file))
         {
-            var content = await File.ReadAllBytesAsync(file.SourcePath, cancellationToken).ConfigureAwait(false);
+            byte[] content;
+            try
+            {
+                content = await File.ReadAllBytesAsync(file.SourcePath, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new FileChangedException(file, e.Message);
+            }
+
             if (Digest.Of(content) != file.Digest)
             {
                 throw new FileChangedException(file, "its SHA-256 is another than in the bill");
@@ -183,7 +192,7 @@ public static class ImagingStage
             {
                 _inner = new FileStream(file.SourcePath, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
             }
-            catch (IOException e)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 throw new FileChangedException(file, e.Message);
             }
