@@ -76,8 +76,11 @@ public sealed class Workspace : IAsyncDisposable
         var binlog = directory.File("logs", string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref runs):00}-{verb}.binlog"));
         var process = await ProcessRunner.RunAsync(
             "dotnet",
-            // One node, because two cores are shared by all tests, and none that stays.
-            [verb, project, .. arguments, $"-bl:LogFile={binlog};ProjectImports=None", "-nodeReuse:false", "-m:1"],
+            // One node, because two cores are shared by all tests, unless the test is about several; and none that stays.
+            [
+                verb, project, .. arguments, $"-bl:LogFile={binlog};ProjectImports=None", "-nodeReuse:false",
+                .. arguments.Any(argument => argument.StartsWith("-m:", StringComparison.Ordinal)) ? Array.Empty<string>() : ["-m:1"],
+            ],
             Root,
             Environment,
             TimeSpan.FromMinutes(10));

@@ -13,6 +13,27 @@ public static class ImagingStage
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(baseImages);
+        try
+        {
+            return await ComposeAsync(input, baseImages, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Reading is accounted for where it happens; what is left is writing: a full disk, a folder without the right to write.
+            return Outcome<ComposedImage>.Failure(LayoutProblem(input.LayoutDirectory, e));
+        }
+    }
+
+    /// <summary>The layout can't be written, here or by a later stage that fetches base layers into it.</summary>
+    public static Diagnostic LayoutProblem(string layoutDirectory, Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        return DiagnosticCodes.LayoutNotWritten.Report(
+            $"The image can't be written to {layoutDirectory}: {exception.Message.TrimEnd('.')}. Free disk space, or make IntermediateOutputPath writable.", layoutDirectory);
+    }
+
+    private static async Task<Outcome<ComposedImage>> ComposeAsync(ImagingInput input, IBaseImageSource baseImages, CancellationToken cancellationToken)
+    {
         var diagnostics = new List<Diagnostic>();
         if (!TryFormat(input.Settings.ImageFormat, out var format))
         {

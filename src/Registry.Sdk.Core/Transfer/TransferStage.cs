@@ -108,6 +108,11 @@ public static class TransferStage
             {
                 _errors.Add(RegistryErrors.AtBaseImage(e.InnerException!, input.Image.Base.Request.ToString()));
             }
+            catch (Exception e) when (e is not RegistryException && e is IOException or UnauthorizedAccessException)
+            {
+                _errors.Add(ImagingStage.LayoutProblem(input.Image.LayoutDirectory, e));
+                await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
+            }
             catch (Exception e) when (e is RegistryException or CredentialException)
             {
                 _errors.Add(RegistryErrors.AtDestination(e, work.Plan.Destination.ToString()));

@@ -1,0 +1,122 @@
+using Registry.Sdk.Emulator;
+using Registry.Sdk.TestKit;
+using Xunit;
+
+namespace Registry.Sdk.Package.Tests;
+
+/// <summary>One collection, so one test at a time: each of them is a build, and the machine has two cores.</summary>
+[CollectionDefinition(Name)]
+public sealed class PackageTests : ICollectionFixture<PackageFixture>
+{
+    public const string Name = "package";
+}
+
+/// <summary>
+/// What every test of this project shares: the packed package, and a registry that stands in for mcr.microsoft.com and takes the images of
+/// the tests that do not ask what a real registry does. The real ones are started by the first test that wants them.
+/// </summary>
+#pragma warning disable CA1001 // xunit disposes it through IAsyncLifetime.
+public sealed class PackageFixture : IAsyncLifetime
+#pragma warning restore CA1001
+{
+    private readonly TempDirectory directory = new("pkg");
+    private readonly Lazy<Task<CountedRegistry>> open = new(() => CountedRegistry.StartAsync(authenticate: false));
+    private readonly Lazy<Task<CountedRegistry>> closed = new(() => CountedRegistry.StartAsync(authenticate: true));
+    private RegistryView? view;
+
+    /// <summary>The feed with the package under test.</summary>
+    public SdkFeed Feed { get; private set; } = null!;
+
+    /// <summary>Holds the base images <c>dotnet/aspnet:10.0</c> and <c>dotnet/runtime:10.0</c>; open to everyone.</summary>
+    public EmulatorServer Emulator { get; private set; } = null!;
+
+    /// <summary>What the emulator holds, asked over HTTP.</summary>
+    public RegistryView View => view!;
+
+    /// <summary>A real Distribution that asks nobody.</summary>
+    public Task<CountedRegistry> OpenAsync() => open.Value;
+
+    /// <summary>A real Distribution with htpasswd.</summary>
+    public Task<CountedRegistry> ClosedAsync() => closed.Value;
+
+    /// <summary>A user's repository whose dotnet runs find our package in the feed and Microsoft's base images at the emulator.</summary>
+    public async Task<Workspace> CreateWorkspaceAsync()
+    {
+        var workspace = await Workspace.CreateAsync(Feed);
+        WriteEndpoint(Path.GetDirectoryName(workspace.Root)!);
+        return workspace;
+    }
+
+    /// <summary>
+    /// Maps mcr.microsoft.com to the emulator for every project below <paramref name="folder"/>. The folder is above the user's repository: a
+    /// build without our package reads the file too, and then the item means nothing.
+    /// </summary>
+    public void WriteEndpoint(string folder) => File.WriteAllText(
+        Path.Combine(folder, "Directory.Build.targets"),
+        ProjectBuilder.Create().Item("RegistrySdkEndpoint", "mcr.microsoft.com", ("Registry", Emulator.BaseAddress.ToString().TrimEnd('/'))).ToString());
+
+    /// <summary>The requests that the emulator got for one repository.</summary>
+    public IReadOnlyList<RequestRecord> Requests(string repository) =>
+        [.. Emulator.Requests.Where(request => request.PathAndQuery.StartsWith($"/v2/{repository}/", StringComparison.Ordinal))];
+
+    public async Task InitializeAsync()
+    {
+        var state = directory.Folder("mcr");
+        var feed = SdkFeed.SharedAsync();
+        await BaseImageComposer.SeedAsync(state, "dotnet/aspnet", "10.0", [new() { Kind = BaseImageKind.Aspnet }], index: true);
+        await BaseImageComposer.SeedAsync(state, "dotnet/runtime", "10.0", [new() { Kind = BaseImageKind.Runtime }], index: true);
+        Emulator = await EmulatorServer.StartAsync(new() { StateDirectory = state });
+        view = new(new HttpClient { BaseAddress = Emulator.BaseAddress });
+        Feed = await feed;
+    }
+
+    public async Task DisposeAsync()
+    {
+        foreach (var registry in new[] { open, closed }.Where(registry => registry.IsValueCreated))
+        {
+            await (await registry.Value).DisposeAsync();
+        }
+
+        view?.Dispose();
+        if (Emulator is not null)
+        {
+            await Emulator.DisposeAsync();
+        }
+
+        await directory.DisposeAsync();
+    }
+}
+
+/// <summary>A real Distribution behind a proxy that counts; clients get the proxy's address.</summary>
+public sealed class CountedRegistry : IAsyncDisposable
+{
+    private CountedRegistry(DistributionServer server, CountingProxy proxy)
+    {
+        Server = server;
+        Proxy = proxy;
+        View = new(server.CreateClient());
+    }
+
+    public DistributionServer Server { get; }
+
+    public CountingProxy Proxy { get; }
+
+    /// <summary>As a user writes it.</summary>
+    public string Address => Proxy.IpAddress;
+
+    /// <summary>What it holds; these requests are not counted.</summary>
+    public RegistryView View { get; }
+
+    public static async Task<CountedRegistry> StartAsync(bool authenticate)
+    {
+        var server = await DistributionServer.StartAsync(new() { Authenticate = authenticate });
+        return new(server, await CountingProxy.StartAsync(server.BaseUri));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        View.Dispose();
+        await Proxy.DisposeAsync();
+        await Server.DisposeAsync();
+    }
+}

@@ -1,0 +1,59 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Registry.Sdk.Package.Tests;
+
+/// <summary>What a registry holds, read with nothing but HTTP: no code of the product's.</summary>
+public sealed class RegistryView(HttpClient client) : IDisposable
+{
+    private const string Accept = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+
+    /// <summary>Each tag and the digest it names, sorted; empty where there is no such repository.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> TagsAsync(string repository)
+    {
+        using var answer = await client.GetAsync(new Uri($"v2/{repository}/tags/list", UriKind.Relative));
+        var found = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        if (answer.StatusCode == HttpStatusCode.NotFound)
+        {
+            return found;
+        }
+
+        answer.EnsureSuccessStatusCode();
+        var tags = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["tags"]?.AsArray() ?? [];
+        foreach (var tag in tags.Select(tag => tag!.GetValue<string>()))
+        {
+            using var manifest = await SendAsync(HttpMethod.Head, $"v2/{repository}/manifests/{tag}");
+            found[tag] = manifest.Headers.GetValues("Docker-Content-Digest").Single();
+        }
+
+        return found;
+    }
+
+    /// <summary>A manifest by tag or digest.</summary>
+    public async Task<JsonElement> ManifestAsync(string repository, string reference)
+    {
+        using var answer = await SendAsync(HttpMethod.Get, $"v2/{repository}/manifests/{reference}");
+        return JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync()).RootElement;
+    }
+
+    /// <summary>A blob's bytes.</summary>
+    public Task<byte[]> BlobAsync(string repository, string digest) => client.GetByteArrayAsync(new Uri($"v2/{repository}/blobs/{digest}", UriKind.Relative));
+
+    /// <summary>The image configuration that a tag leads to.</summary>
+    public async Task<JsonElement> ConfigAsync(string repository, string reference)
+    {
+        var manifest = await ManifestAsync(repository, reference);
+        return JsonDocument.Parse(await BlobAsync(repository, manifest.GetProperty("config").GetProperty("digest").GetString()!)).RootElement;
+    }
+
+    public void Dispose() => client.Dispose();
+
+    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative));
+        request.Headers.TryAddWithoutValidation("Accept", Accept);
+        var answer = await client.SendAsync(request);
+        return answer.EnsureSuccessStatusCode();
+    }
+}
