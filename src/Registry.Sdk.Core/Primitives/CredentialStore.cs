@@ -329,7 +329,8 @@ public sealed class CredentialStore : ICredentialSource
             throw new CredentialException($"{file} names the credential helper '{helper}', which is no program name.", file);
         }
 
-        var start = new ProcessStartInfo(program, ["get"])
+        var path = ProgramPath.Find(program, Variable("PATH")) ?? throw new CredentialException($"{program}, named in {file}, is not on PATH. Install it, or log in again (docker login {host}).", file);
+        var start = new ProcessStartInfo(path, ["get"])
         {
             UseShellExecute = false,
             RedirectStandardInput = true,
@@ -379,7 +380,7 @@ public sealed class CredentialStore : ICredentialSource
         }
         catch (System.ComponentModel.Win32Exception)
         {
-            throw new CredentialException($"{program}, named in {file}, is not on PATH. Install it, or log in again (docker login {host}).", file);
+            throw new CredentialException($"{path}, named in {file}, can't be run. Install it again, or log in again (docker login {host}).", file);
         }
         catch (JsonException)
         {
