@@ -148,10 +148,10 @@ public sealed class BadInputTests(Registries registries) : IClassFixture<Registr
     {
         var (code, says, arrange) = Cases[name];
         await using var bench = await Bench.CreateAsync(registries);
-        foreach (var tag in new[] { "v1.0.0", "v1", "latest", "main" })
+        foreach (var target in new[] { bench.Open, bench.Closed })
         {
-            await Seed.PushAsync(bench.Open.Direct, bench.Name, tag, Existing);
-            await Seed.PushAsync(bench.Closed.Direct, bench.Name, tag, Existing);
+            await Seed.PushAsync(target.Direct, bench.Name, "v1.0.0", Existing);
+            await Seed.TagAsync(target.Direct, bench.Name, "v1.0.0", "v1", "latest", "main");
         }
 
         await arrange(bench);

@@ -29,6 +29,8 @@ public sealed class Registries : IAsyncLifetime
             DistributionServer.StartAsync(new DistributionOptions { Authenticate = true, RelativeUrls = true }),
             DistributionServer.StartAsync());
         (Open, Closed, Base) = (servers[0], servers[1], servers[2]);
+        using var client = Base.CreateClient();
+        await Seed.PushAsync(client, Bench.BaseRepository, "10.0", Bench.BaseImage);
     }
 
     public async Task DisposeAsync()
@@ -121,9 +123,15 @@ internal sealed class Bench : IAsyncDisposable
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
     public static readonly DateTimeOffset CommitTime = new(2026, 11, 1, 12, 0, 0, TimeSpan.Zero);
 
+    public const string BaseRepository = "dotnet/aspnet";
+
+    /// <summary>The base image that every test finds under <c>dotnet/aspnet:10.0</c>.</summary>
+    public static readonly SeedImage BaseImage = new();
+
     private readonly TempDirectory _directory = new("bench");
     private readonly ConcurrentQueue<Arrival> _arrivals = new();
     private readonly List<IDisposable> _owned = [];
+    private readonly List<Target> _more = [];
     private int _arrived = -1;
 
     private Bench()
@@ -150,7 +158,7 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>The history that floating branch tags are judged by.</summary>
     public IGit Git { get; set; } = new NoGit();
 
-    public IReadOnlyList<Target> Targets => [Open, Closed, Base];
+    public IReadOnlyList<Target> Targets => [Open, Closed, Base, .. _more];
 
     /// <summary>All requests at all registries since <see cref="Forget"/>, in order of arrival.</summary>
     public IReadOnlyList<Arrival> Arrivals => [.. _arrivals.OrderBy(a => a.Index)];
@@ -164,7 +172,6 @@ internal sealed class Bench : IAsyncDisposable
         bench.Write("api.dll", "an assembly");
         bench.Write("api", "\u007fELF an app host");
         bench.Write("wwwroot/index.html", "<p>hello</p>");
-        await Seed.PushAsync(bench.Base.Direct, "dotnet/aspnet", "10.0", new SeedImage());
         bench.Request = new PublishRequest
         {
             Project = "Api",
@@ -178,13 +185,21 @@ internal sealed class Bench : IAsyncDisposable
             Credentials = [new(bench.Closed.Host, "CLOSED_USER", "CLOSED_PASSWORD")],
             Environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["CLOSED_USER"] = bench.Login.User, ["CLOSED_PASSWORD"] = bench.Login.Password },
             BaseRegistry = bench.Base.Host,
-            BaseRepository = "dotnet/aspnet",
+            BaseRepository = BaseRepository,
             BaseTag = "10.0",
             RuntimeIdentifier = "linux-x64",
             Settings = new() { AppCommand = ["dotnet", "/app/api.dll"] },
             Reports = new(bench._directory.File("receipt.json"), null, null),
         };
         return bench;
+    }
+
+    /// <summary>One more registry behind a proxy.</summary>
+    public async Task<Target> AttachAsync(string name, Uri upstream)
+    {
+        var target = await Target.StartAsync(name, upstream, new HttpClient { BaseAddress = upstream }, Arrived);
+        _more.Add(target);
+        return target;
     }
 
     /// <summary>Facts and version as they come out of these words, without git.</summary>

@@ -82,6 +82,17 @@ internal static class Seed
         return await ManifestAsync(registry, repository, tag, indexType, index);
     }
 
+    /// <summary>Gives an image one more tag.</summary>
+    public static async Task TagAsync(HttpClient registry, string repository, string reference, params string[] tags)
+    {
+        var content = (await ManifestAsync(registry, repository, reference))!;
+        using var json = JsonDocument.Parse(content);
+        foreach (var tag in tags)
+        {
+            await ManifestAsync(registry, repository, tag, json.RootElement.GetProperty("mediaType").GetString()!, content);
+        }
+    }
+
     /// <summary>What every tag of a repository names; empty if there is no such repository.</summary>
     public static async Task<IReadOnlyDictionary<string, string>> TagsAsync(HttpClient registry, string repository)
     {
