@@ -13,8 +13,25 @@ namespace Registry.Sdk.Registry.Tests.BadInput;
 /// Every line of "Bad input": it has a code of its own, its message names what to change, nothing is sent to any registry, and what is
 /// there stays. Beside each bad thing the publish has a good destination, so that "nothing" means more than the bad one.
 /// </summary>
-public sealed class BadInputTests(Registries registries) : IClassFixture<Registries>
+public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixture<BadInputTests.Filled>
 {
+    private const string Repository = "bad-input/api";
+
+    /// <summary>Registries that hold something to lose. Nothing is ever written there again, so all cases share it.</summary>
+    public sealed class Filled : Registries
+    {
+        public override async Task InitializeAsync()
+        {
+            await base.InitializeAsync();
+            foreach (var server in new[] { Open, Closed })
+            {
+                using var client = server.CreateClient();
+                await Seed.PushAsync(client, Repository, "v1.0.0", Existing);
+                await Seed.TagAsync(client, Repository, "v1.0.0", "v1", "latest", "main");
+            }
+        }
+    }
+
     /// <summary>One kind of bad input.</summary>
     /// <param name="Code">The code of every error.</param>
     /// <param name="Says">What one of the messages must hold; <c>{open}</c>, <c>{closed}</c>, <c>{base}</c> and <c>{name}</c> are filled in.</param>
@@ -116,7 +133,11 @@ public sealed class BadInputTests(Registries registries) : IClassFixture<Registr
         ["registry answers a wrong digest"] = new("RSDK5006", ["should have been sha256:", "ContainerDestination"], b => b.Open.Lie = WrongManifest),
         ["registry has a blob of another size"] = new("RSDK5006", ["bytes instead of", "ContainerDestination"], b => b.Open.Lie = Answers.When(r => r.Method == "HEAD" && r.Path.Value!.Contains("/blobs/", StringComparison.Ordinal), c => Answers.WithAsync(c, 200, "application/octet-stream", "x"))),
         ["registry fails"] = new("RSDK6001", ["500", "TOOMANY 'try :: later'"], b => b.Open.Lie = c => Answers.WithAsync(c, 500, "application/json", """{"errors":[{"code":"TOOMANY","message":"try\n:: later"}]}""")),
-        ["immutable tag names another image"] = new("RSDK5005", ["v1.2.3 names sha256:", "they differ in version (1.0.0 there, 1.2.3 here)", "RegistrySdkOverwriteTag"], b => Seed.PushAsync(b.Open.Direct, b.Name, "v1.2.3", Existing)),
+        ["immutable tag names another image"] = new("RSDK5005", ["v1.2.3 names sha256:", "they differ in version (1.0.0 there, 1.2.3 here)", "RegistrySdkOverwriteTag"], async b =>
+        {
+            await Seed.PushAsync(b.Open.Direct, "bad-input/taken", "v1.2.3", Existing);
+            Add(b, $"{b.Open.Host}/bad-input/taken");
+        }),
         ["empty publish folder"] = new("RSDK3003", ["is empty", "PublishDir"], b => Directory.GetFileSystemEntries(b.PublishDirectory).ToList().ForEach(Remove)),
         ["no publish folder"] = new("RSDK3003", ["does not exist", "PublishDir"], b => b.Request = b.Request with { PublishDirectory = b.Outside("nowhere") }),
         ["unreadable file: a link that leads nowhere"] = new("RSDK3004", ["publish/link", "CopyToPublishDirectory"], b => Link(b, "gone.txt")),
@@ -147,15 +168,10 @@ public sealed class BadInputTests(Registries registries) : IClassFixture<Registr
     public async Task Bad_input_is_named_and_nothing_is_sent(string name)
     {
         var (code, says, arrange) = Cases[name];
-        await using var bench = await Bench.CreateAsync(registries);
-        foreach (var target in new[] { bench.Open, bench.Closed })
-        {
-            await Seed.PushAsync(target.Direct, bench.Name, "v1.0.0", Existing);
-            await Seed.TagAsync(target.Direct, bench.Name, "v1.0.0", "v1", "latest", "main");
-        }
-
+        await using var bench = await Bench.CreateAsync(registries, Repository);
         await arrange(bench);
         var before = await TagsAsync(bench);
+        Assert.Equal(8, before.Count(t => !t.StartsWith("base ", StringComparison.Ordinal)));
 
         var published = await bench.PublishAsync();
 
@@ -184,8 +200,7 @@ public sealed class BadInputTests(Registries registries) : IClassFixture<Registr
     [InlineData(true)]
     public async Task Without_push_right_no_byte_and_no_tag_leaves(bool anonymous)
     {
-        await using var bench = await Bench.CreateAsync(registries);
-        await Seed.PushAsync(bench.Open.Direct, bench.Name, "latest", Existing);
+        await using var bench = await Bench.CreateAsync(registries, Repository);
         await using var state = new TempDirectory();
         await using var emulator = await EmulatorServer.StartAsync(new()
         {

@@ -14,7 +14,7 @@ using Xunit;
 namespace Registry.Sdk.Registry.Tests.Publishing;
 
 /// <summary>The real registries of one test class: each test puts proxies of its own in front of them, and uses repositories of its own.</summary>
-public sealed class Registries : IAsyncLifetime
+public class Registries : IAsyncLifetime
 {
     public DistributionServer Open { get; private set; } = null!;
 
@@ -22,7 +22,7 @@ public sealed class Registries : IAsyncLifetime
 
     public DistributionServer Base { get; private set; } = null!;
 
-    public async Task InitializeAsync()
+    public virtual async Task InitializeAsync()
     {
         var servers = await Task.WhenAll(
             DistributionServer.StartAsync(),
@@ -33,7 +33,7 @@ public sealed class Registries : IAsyncLifetime
         await Seed.PushAsync(client, Bench.BaseRepository, "10.0", Bench.BaseImage);
     }
 
-    public async Task DisposeAsync()
+    public virtual async Task DisposeAsync()
     {
         await Open.DisposeAsync();
         await Closed.DisposeAsync();
@@ -148,7 +148,7 @@ internal sealed class Bench : IAsyncDisposable
     public (string User, string Password) Login { get; private set; }
 
     /// <summary>A repository name that no other test has.</summary>
-    public string Name { get; } = $"team-{Guid.NewGuid():N}/api";
+    public string Name { get; private init; } = $"team-{Guid.NewGuid():N}/api";
 
     public string PublishDirectory => _directory.Folder("publish");
 
@@ -163,9 +163,11 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>All requests at all registries since <see cref="Forget"/>, in order of arrival.</summary>
     public IReadOnlyList<Arrival> Arrivals => [.. _arrivals.OrderBy(a => a.Index)];
 
-    public static async Task<Bench> CreateAsync(Registries registries)
+    /// <summary>A bench with repositories of its own; tests that write nothing may share one by its name.</summary>
+    public static async Task<Bench> CreateAsync(Registries registries, string? name = null)
     {
         var bench = new Bench { Login = (registries.Closed.Username, registries.Closed.Password) };
+        bench = name is null ? bench : new Bench { Login = bench.Login, Name = name };
         bench.Open = await Target.StartAsync("open", registries.Open.BaseUri, registries.Open.CreateClient(), bench.Arrived);
         bench.Closed = await Target.StartAsync("closed", registries.Closed.BaseUri, registries.Closed.CreateClient(), bench.Arrived);
         bench.Base = await Target.StartAsync("base", registries.Base.BaseUri, registries.Base.CreateClient(), bench.Arrived);
