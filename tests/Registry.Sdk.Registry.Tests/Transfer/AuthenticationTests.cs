@@ -48,6 +48,19 @@ public sealed class AuthenticationTests(Registries registries) : IClassFixture<R
     }
 
     [Fact]
+    public async Task Without_credentials_only_pulling_is_asked_for()
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        Bearer(bench, "/token");
+        bench.Request = bench.Request with { Credentials = [] };
+
+        var published = await bench.PublishAsync();
+
+        Assert.Equal("RSDK5003", Assert.Single(published.Errors).Code);
+        Assert.All(bench.Arrivals.Where(a => a.Path == "/token"), t => Assert.Equal($"repository:{bench.Name}:pull", Scope(t)));
+    }
+
+    [Fact]
     public async Task Refused_by_the_token_server_names_the_source_and_nothing_is_sent()
     {
         await using var bench = await Bench.CreateAsync(registries);
