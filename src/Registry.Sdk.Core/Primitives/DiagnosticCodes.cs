@@ -68,8 +68,8 @@ public static class DiagnosticCodes
     // 7xxx verification
     public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor PublicIsRefused = new("RSDK7002", Error, "A destination declared public can't be read without credentials", "Make the repository public, or correct the destination's Visibility.");
-    public static readonly DiagnosticDescriptor PublicIsRefusedWarning = new("RSDK7004", Warning, "A destination declared public can't be read without credentials (RegistrySdkVisibilityMismatch=warn)", "Make the repository public, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor VisibilityUnknown = new("RSDK7003", Error, "Who can read a destination could not be found out", "Publish again; or remove the destination's Visibility.");
+    public static readonly DiagnosticDescriptor PublicIsRefusedWarning = new("RSDK7004", Warning, "A destination declared public can't be read without credentials (RegistrySdkVisibilityMismatch=warn)", "Make the repository public, or correct the destination's Visibility.");
 
     // 8xxx reporting
     public static readonly DiagnosticDescriptor ReceiptNotWritten = new("RSDK8001", Error, "The receipt could not be written", "Set RegistrySdkReceiptPath to a writable path.");

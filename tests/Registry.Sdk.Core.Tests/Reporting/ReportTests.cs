@@ -1,0 +1,247 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using FsCheck;
+using FsCheck.Fluent;
+using Registry.Sdk.Core.Facts;
+using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Reporting;
+using Registry.Sdk.Core.Transfer;
+using Registry.Sdk.Core.Verification;
+using Registry.Sdk.Core.Versioning;
+using Xunit;
+
+namespace Registry.Sdk.Core.Tests.Reporting;
+
+public class ReportTests
+{
+    private const string Hostile = "x<img src=y>`|[z](javascript:1)**_#~!&\\\r\n::error::\u2028\u0007# h";
+
+    private static readonly Digest Image = Digest.Of([1]);
+    private static readonly Digest Before = Digest.Of([2]);
+
+    [Fact]
+    public void The_table_of_a_finished_publish()
+        => Assert.Equal(
+            [
+                "Api -> 1.2.3 (Release): tag v1.2.3 at HEAD",
+                $"image {Image} on mcr.example/dotnet/aspnet@{Before}",
+                "destination  tags  sent  mounted  skipped  time",
+                "ghcr.io/a/b  v1.2.3 v1.2 latest  1.2 MB  2.0 kB  999 B  1.2 s",
+                "docker.io/a/b  v1.2.3 v1.2 latest  0 B  0 B  1.23 GB  0.0 s",
+                "quay.io/a/b: left out, it does not take release builds (On)",
+                $"ghcr.io/a/b: v1.2 moved from {Before} (1.2.2 to 1.2.3)",
+                $"ghcr.io/a/b: latest kept at {Before} (names the newer 2.0.0)",
+            ],
+            ConsoleReport.Lines(Finished()).Select(l => Regex.Replace(l.Trim(), " {2,}", "  "))); // widths are below
+
+    [Fact]
+    public void Columns_line_up()
+    {
+        var lines = ConsoleReport.Lines(Finished()).Where(l => l.StartsWith("    destination ", StringComparison.Ordinal) || l.StartsWith("    ghcr.io/a/b ", StringComparison.Ordinal) || l.StartsWith("    docker.io/a/b ", StringComparison.Ordinal)).ToList();
+        Assert.Equal(3, lines.Count);
+        foreach (var column in new[] { "tags", "sent", "mounted", "skipped", "time" })
+        {
+            var at = lines[0].IndexOf(column, StringComparison.Ordinal);
+            Assert.All(lines, l => Assert.True(l[at - 1] == ' ' && l[at] != ' ', l));
+        }
+    }
+
+    [Fact]
+    public void What_is_unfinished_is_called_pending_everywhere()
+    {
+        var report = Failed();
+        Assert.Contains(ConsoleReport.Lines(report), l => l.Contains("v1.2.3(pending) v1.2(pending) latest(pending)", StringComparison.Ordinal));
+        Assert.Contains("v1.2.3 **pending**, v1.2 **pending**, latest **pending**", GitHubReport.Summary(report));
+        Assert.Equal(3, Regex.Count(Receipt.Write(report), "\"state\": \"pending\""));
+        Assert.DoesNotContain("pending", string.Join('\n', [.. ConsoleReport.Lines(Finished()), GitHubReport.Summary(Finished()), Receipt.Write(Finished())]));
+        // An image that is not tagged yet is not announced as there.
+        Assert.Equal("[]", Outputs(report)["images"]);
+        Assert.Equal("", Outputs(report)["digest"]);
+    }
+
+    [Fact]
+    public void Nothing_to_push_is_one_line_with_the_reason()
+    {
+        var report = Finished() with { Plan = new(Image, [], [new(Destination("ghcr.io/a/b"), "it does not take pr builds (On)")]), Transfer = new([], []), Verification = null };
+        Assert.Equal("    nothing to push: ghcr.io/a/b: it does not take pr builds (On)", ConsoleReport.Lines(report)[^1]);
+    }
+
+    [Theory]
+    [InlineData(0, "0 B")]
+    [InlineData(999, "999 B")]
+    [InlineData(1000, "1.0 kB")]
+    [InlineData(1_234_567, "1.2 MB")]
+    [InlineData(1_234_567_890, "1.23 GB")]
+    public void Bytes(long bytes, string text) => Assert.Equal(text, ConsoleReport.Bytes(bytes));
+
+    public static TheoryData<string> Reports => ["finished", "failed", "planned", "nothing known", "hostile"];
+
+    [Theory]
+    [MemberData(nameof(Reports))]
+    public void Every_receipt_is_what_the_schema_says(string name)
+    {
+        var schema = new JsonSchema((JsonObject)JsonNode.Parse(File.ReadAllText(RepositoryFiles.At("docs", "receipt.schema.json")))!);
+        var receipt = Receipt.Write(Report(name));
+        Assert.Empty(schema.Validate(JsonNode.Parse(receipt)));
+        Assert.EndsWith("}\n", receipt);
+        Assert.DoesNotContain('\r', receipt);
+
+        // And the validator can say no: for every member of the top level, without it and with another type in it.
+        foreach (var member in ((JsonObject)JsonNode.Parse(receipt)!).Select(m => m.Key))
+        {
+            var without = (JsonObject)JsonNode.Parse(receipt)!;
+            without.Remove(member);
+            Assert.Equal([$"$: lacks {member}"], schema.Validate(without));
+            var strange = (JsonObject)JsonNode.Parse(receipt)!;
+            strange[member] = new JsonObject { ["strange"] = 1 };
+            Assert.NotEmpty(schema.Validate(JsonNode.Parse(strange.ToJsonString())));
+        }
+    }
+
+    [Fact]
+    public void The_schema_refuses_what_is_wrong_deep_inside()
+    {
+        var schema = new JsonSchema((JsonObject)JsonNode.Parse(File.ReadAllText(RepositoryFiles.At("docs", "receipt.schema.json")))!);
+        foreach (var (path, value) in new (string, JsonNode?)[]
+        {
+            ("images.0.digest", "sha256:short"), ("images.0.layers.0.size", -1), ("images.0.layers.0.size", 1.5), ("images.0.destinations.0.tags.0.state", "done"),
+            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.2.leftOut", 7), ("images.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("tags.0.name", "a b"),
+        })
+        {
+            var receipt = JsonNode.Parse(Receipt.Write(Finished()))!;
+            var parts = path.Split('.');
+            var node = parts.SkipLast(1).Aggregate(receipt, (n, p) => int.TryParse(p, out var i) ? n[i]! : n[p]!);
+            node[parts[^1]] = value;
+            Assert.True(schema.Validate(JsonNode.Parse(receipt.ToJsonString())).Count > 0, path);
+        }
+    }
+
+    [Fact]
+    public void Every_output_is_one_value_whatever_is_in_it()
+    {
+        var outputs = Outputs(Finished());
+        Assert.Equal(["version", "tags", "images", "digest"], outputs.Keys);
+        Assert.Equal(("1.2.3", "v1.2.3 v1.2 latest", Image.ToString()), (outputs["version"], outputs["tags"], outputs["digest"]));
+        var images = (JsonArray)JsonNode.Parse(outputs["images"])!;
+        Assert.Equal(["ghcr.io/a/b", "docker.io/a/b"], images.Select(i => i!["name"]!.GetValue<string>()));
+
+        Prop.ForAll<NonNull<string>>(text =>
+        {
+            var value = text.Get + "\nrsdk_\nversion<<EOF\nevil\nEOF\r\n" + text.Get;
+            var read = Outputs(Finished() with { Version = Finished().Version! with { Version = value } });
+            return read.Keys.SequenceEqual(["version", "tags", "images", "digest"]) && read["version"] == value.ReplaceLineEndings(" ");
+        }).Check(Config.QuickThrowOnFailure);
+
+        // Nobody can know the delimiter before.
+        Assert.NotEqual(GitHubReport.Outputs(Finished()).Split('\n')[0], GitHubReport.Outputs(Finished()).Split('\n')[0]);
+    }
+
+    [Fact]
+    public void A_hostile_name_is_text_in_the_summary()
+    {
+        var summary = GitHubReport.Summary(Report("hostile"));
+        Assert.DoesNotContain("<img", summary);
+        Assert.DoesNotContain("\n::error::", summary);
+        Assert.DoesNotContain("\n# h", summary);
+        // Every line is one of ours; the names made none.
+        Assert.All(summary.Split('\n'), l => Assert.True(l.Length == 0 || l.StartsWith("### Api", StringComparison.Ordinal) || l.StartsWith("| ", StringComparison.Ordinal) || l.StartsWith("- **", StringComparison.Ordinal) || l.StartsWith('`') || l.StartsWith("branch ", StringComparison.Ordinal), l));
+        Assert.All(summary.Split('\n').Where(l => l.StartsWith("| ", StringComparison.Ordinal)), l => Assert.Equal(6, Regex.Count(l, @"(?<!\\)\|")));
+    }
+
+    [Fact]
+    public void Escaped_text_reads_as_it_was_and_holds_nothing_that_means_anything()
+        => Prop.ForAll<NonNull<string>>(text =>
+        {
+            var escaped = GitHubReport.Escape(text.Get + Hostile);
+            var plain = Regex.Replace(escaped, @"\\(.)", "$1").Replace("&lt;", "<").Replace("&gt;", ">").Replace("&amp;", "&");
+            var expected = string.Concat((text.Get + Hostile).ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? ' ' : c));
+            return plain == expected && !Regex.IsMatch(escaped, @"(?<!\\)(\\\\)*[`*_\[\]|#~!]|[<>\r\n]");
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+
+    private static Dictionary<string, string> Outputs(PublishReport report)
+    {
+        // As the runner reads it: name<<delimiter, lines, delimiter.
+        var result = new Dictionary<string, string>(StringComparer.Ordinal);
+        var lines = new Queue<string>(GitHubReport.Outputs(report).Split('\n'));
+        while (lines.TryDequeue(out var head) && head.Length > 0)
+        {
+            var (name, delimiter) = (head[..head.IndexOf("<<", StringComparison.Ordinal)], head[(head.IndexOf("<<", StringComparison.Ordinal) + 2)..]);
+            var value = new List<string>();
+            while (lines.Dequeue() is var line && line != delimiter)
+            {
+                value.Add(line);
+            }
+
+            result.Add(name, string.Join('\n', value));
+        }
+
+        return result;
+    }
+
+    private static PublishReport Report(string name) => name switch
+    {
+        "finished" => Finished(),
+        "failed" => Failed(),
+        "planned" => Finished() with { PlanOnly = true, Transfer = null, Verification = null },
+        "nothing known" => new() { Project = "Api", Configuration = "Release", Diagnostics = [DiagnosticCodes.NotARepository.Report("no")] },
+        _ => Finished() with
+        {
+            Facts = Facts(Hostile),
+            Version = Finished().Version! with { Kind = BuildKinds.Branch, Reason = "branch " + Hostile, Branch = Hostile },
+            Diagnostics = [DiagnosticCodes.UnlabelledMove.Report(Hostile)],
+        },
+    };
+
+    private static PublishReport Finished()
+    {
+        var tags = new ImageTag[] { new("v1.2.3", false, "v{version}"), new("v1.2", true, "v{major}.{minor}"), new("latest", true, "latest") };
+        var baseRequest = new BaseImageRequest(Destination("mcr.example/dotnet/aspnet").Repository, "10.0", null, new("linux", "amd64"));
+        var manifest = new ManifestContent(new(MediaTypes.OciManifest, Image, 500), []);
+        var config = new Descriptor(MediaTypes.OciConfig, Digest.Of([3]), 300);
+        var (one, two) = (Destination("ghcr.io/a/b") with { Visibility = Visibility.Private }, Destination("docker.io/a/b"));
+        DestinationPlan Plan(Destination d) => new(d, [new(config, BlobAction.Send, null, false)], true, [.. tags.Select(t => new TagPlan(t, TagAction.Create, null, "new"))], ObservedVisibility.Refused);
+        return new()
+        {
+            Project = "Api",
+            Configuration = "Release",
+            Facts = Facts("main"),
+            Version = new() { Kind = BuildKinds.Release, Version = "1.2.3", Tags = tags, Reason = "tag v1.2.3 at HEAD" },
+            Image = new("/layout", manifest, config, [], [new(new(MediaTypes.OciLayerGzip, Digest.Of([4]), 700), Digest.Of([5]), true)], new(baseRequest, Before, manifest, [], []), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }),
+            Plan = new(Image, [Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")]),
+            Transfer = new(
+                [
+                    new() { Destination = one, HoldsImage = true, BytesSent = 1_234_567, BytesMounted = 2000, BytesSkipped = 999, Duration = TimeSpan.FromSeconds(1.23), Tags = [new(tags[0], TagState.Created, null, "new"), new(tags[1], TagState.Moved, Before, "1.2.2 to 1.2.3"), new(tags[2], TagState.Kept, Before, "names the newer 2.0.0")] },
+                    new() { Destination = two, HoldsImage = true, BytesSkipped = 1_234_567_890, Tags = [.. tags.Select(t => new TagResult(t, TagState.Kept, Image, "names this image"))] },
+                ],
+                []),
+            Verification = new([new(one, ObservedVisibility.Refused), new(two, ObservedVisibility.Public)], []),
+            Diagnostics = [DiagnosticCodes.UnlabelledMove.Report("a warning")],
+            Duration = TimeSpan.FromSeconds(12.3456789),
+        };
+    }
+
+    private static PublishReport Failed()
+    {
+        var report = Finished();
+        var first = report.Transfer!.Destinations[0];
+        return report with
+        {
+            Transfer = new([first with { HoldsImage = false, Tags = [.. first.Tags.Select(t => t with { State = TagState.Pending })] }], []),
+            Verification = null,
+            Diagnostics = [DiagnosticCodes.TransferFailed.Report("failed")],
+        };
+    }
+
+    private static BuildFacts Facts(string branch) => new(
+        new() { State = GitState.Ok, Commit = new string('a', 40), Branch = branch, CommitTime = DateTimeOffset.UnixEpoch },
+        new() { Service = "GitHub Actions", RunUrl = "https://github.com/a/b/actions/runs/1" }, null);
+
+    private static Destination Destination(string text)
+    {
+        var slash = text.IndexOf('/', StringComparison.Ordinal);
+        Assert.True(RegistryHost.TryParse(text[..slash], out var host));
+        return new(new(host, text[(slash + 1)..]), Visibility.Undeclared, DestinationParser.DefaultOn, []);
+    }
+}
