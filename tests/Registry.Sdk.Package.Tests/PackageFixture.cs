@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using Registry.Sdk.Emulator;
 using Registry.Sdk.TestKit;
 using Xunit;
@@ -111,6 +113,15 @@ public sealed class CountedRegistry : IAsyncDisposable
     {
         var server = await DistributionServer.StartAsync(new() { Authenticate = authenticate });
         return new(server, await CountingProxy.StartAsync(server.BaseUri));
+    }
+
+    /// <summary>Writes a docker <c>config.json</c> with the credentials for the proxy's address; returns the folder (for DOCKER_CONFIG).</summary>
+    public string WriteDockerConfig(string folder)
+    {
+        var auth = Convert.ToBase64String(Encoding.UTF8.GetBytes($"{Server.Username}:{Server.Password}"));
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "config.json"), new JsonObject { ["auths"] = new JsonObject { [Address] = new JsonObject { ["auth"] = auth } } }.ToJsonString());
+        return folder;
     }
 
     public async ValueTask DisposeAsync()
