@@ -30,8 +30,7 @@ internal sealed class TemporaryFolder : IAsyncDisposable
                 // A process that is just ending may hold a file, or write a last one.
                 if (attempt == Attempts)
                 {
-                    await Console.Error.WriteLineAsync($"{FullPath} could not be removed: {exception.Message}");
-                    return;
+                    throw new QuickstartException($"{FullPath} could not be removed: {exception.Message}");
                 }
 
                 await Task.Delay(250);
