@@ -156,9 +156,9 @@ public static class EditionsStage
                 () => new FileStream(path, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan, BufferSize = 0 }),
                 cancellationToken).WaitAsync(OpenTimeout, cancellationToken).ConfigureAwait(false);
         }
-        catch (TimeoutException)
+        catch (TimeoutException e)
         {
-            throw new IOException("it does not open; it may be a named pipe");
+            throw new IOException("it does not open; it may be a named pipe", e);
         }
     }
 
