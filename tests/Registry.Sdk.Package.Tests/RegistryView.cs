@@ -1,8 +1,13 @@
+using System.Formats.Tar;
+using System.IO.Compression;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Registry.Sdk.Package.Tests;
+
+/// <summary>One entry of a layer.</summary>
+public sealed record LayerEntry(string Name, UnixFileMode Mode, DateTimeOffset Time, byte[] Content);
 
 /// <summary>What a registry holds, read with nothing but HTTP: no code of the product's.</summary>
 public sealed class RegistryView(HttpClient client) : IDisposable
@@ -45,6 +50,29 @@ public sealed class RegistryView(HttpClient client) : IDisposable
     {
         var manifest = await ManifestAsync(repository, reference);
         return JsonDocument.Parse(await BlobAsync(repository, manifest.GetProperty("config").GetProperty("digest").GetString()!)).RootElement;
+    }
+
+    /// <summary>What the topmost layer of an image holds: names without leading slash, in the tar's order.</summary>
+    public async Task<IReadOnlyList<LayerEntry>> TopLayerAsync(string repository, string reference)
+    {
+        var manifest = await ManifestAsync(repository, reference);
+        var digest = manifest.GetProperty("layers").EnumerateArray().Last().GetProperty("digest").GetString()!;
+        using var content = new MemoryStream(await BlobAsync(repository, digest));
+        await using var tar = new GZipStream(content, CompressionMode.Decompress);
+        await using var reader = new TarReader(tar);
+        var entries = new List<LayerEntry>();
+        while (await reader.GetNextEntryAsync(copyData: true) is { } entry)
+        {
+            using var data = new MemoryStream();
+            if (entry.DataStream is not null)
+            {
+                await entry.DataStream.CopyToAsync(data);
+            }
+
+            entries.Add(new(entry.Name, entry.Mode, entry.ModificationTime, data.ToArray()));
+        }
+
+        return entries;
     }
 
     public void Dispose() => client.Dispose();
