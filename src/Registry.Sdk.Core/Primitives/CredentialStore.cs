@@ -112,12 +112,12 @@ public sealed class CredentialStore : ICredentialSource
         // (An item that maps a host to itself only names its package API.)
         if (endpoint.IsMapped && !endpoint.IsLoopback && !(RegistryHost.TryParse(endpoint.BaseAddress.Authority, out var own) && own.Name == host))
         {
-            return own is null ? null : FromItem(own.Name, repository) ?? await FromFilesAsync(own.Name, cancellationToken).ConfigureAwait(false);
+            return own is null ? null : FromItem(own.Name, repository) ?? await FromFilesAsync(own.Name, repository, cancellationToken).ConfigureAwait(false);
         }
 
         return FromUsualVariables(host, repository)
             ?? FromSharedPair(host)
-            ?? await FromFilesAsync(host, cancellationToken).ConfigureAwait(false)
+            ?? await FromFilesAsync(host, repository, cancellationToken).ConfigureAwait(false)
             ?? FromAmbientToken(host, repository);
     }
 
@@ -183,11 +183,11 @@ public sealed class CredentialStore : ICredentialSource
         return null;
     }
 
-    private async Task<Credential?> FromFilesAsync(string host, CancellationToken cancellationToken)
+    private async Task<Credential?> FromFilesAsync(string host, RepositoryReference repository, CancellationToken cancellationToken)
     {
         foreach (var file in ConfigFiles())
         {
-            if (File.Exists(file) && await FromFileAsync(file, host, cancellationToken).ConfigureAwait(false) is { } credential)
+            if (File.Exists(file) && await FromFileAsync(file, host, repository, cancellationToken).ConfigureAwait(false) is { } credential)
             {
                 return credential;
             }
@@ -229,7 +229,7 @@ public sealed class CredentialStore : ICredentialSource
         }
     }
 
-    private async Task<Credential?> FromFileAsync(string file, string host, CancellationToken cancellationToken)
+    private async Task<Credential?> FromFileAsync(string file, string host, RepositoryReference repository, CancellationToken cancellationToken)
     {
         JsonElement root;
         try
@@ -271,9 +271,11 @@ public sealed class CredentialStore : ICredentialSource
 
         if (Property(root, "auths") is { ValueKind: JsonValueKind.Object } auths)
         {
-            foreach (var auth in auths.EnumerateObject())
+            // podman's keys may name a namespace or repository of the host; the narrowest that fits is meant (containers-auth.json(5)).
+            foreach (var auth in auths.EnumerateObject().Where(a => KeyHost(a.Name) == host).OrderByDescending(a => KeyPath(a.Name).Length))
             {
-                if (KeyHost(auth.Name) == host && FromAuth(auth.Value, file) is { } credential)
+                var path = KeyPath(auth.Name);
+                if ((path.Length == 0 || (repository.Name + "/").StartsWith(path + "/", StringComparison.Ordinal)) && FromAuth(auth.Value, file) is { } credential)
                 {
                     return credential;
                 }
@@ -418,6 +420,14 @@ public sealed class CredentialStore : ICredentialSource
         }
 
         return RegistryHost.TryParse(text, out var host) ? host.Name : key;
+    }
+
+    /// <summary>The namespace a config file's key stands for; empty for the whole host. Docker's keys are addresses: their path says nothing.</summary>
+    private static string KeyPath(string key)
+    {
+        var slash = key.IndexOf('/', StringComparison.Ordinal);
+        var path = slash < 0 || key.Contains("://", StringComparison.Ordinal) ? string.Empty : key[(slash + 1)..].TrimEnd('/');
+        return path is "v1" or "v2" ? string.Empty : path;
     }
 
     private string GitHubUser(RepositoryReference repository) => Variable("GITHUB_ACTOR") ?? repository.Owner;

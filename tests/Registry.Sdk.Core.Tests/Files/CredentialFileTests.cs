@@ -56,6 +56,22 @@ public sealed class CredentialFileTests : IDisposable
         Assert.Equal("u:p", await FindAsync(host, "HOME=~"));
     }
 
+    /// <summary>The repository asked for is owner/name.</summary>
+    [Theory]
+    [InlineData("registry.example/other registry.example", "u:2")]
+    [InlineData("registry.example/other", null)]
+    [InlineData("registry.example registry.example/owner", "u:2")]
+    [InlineData("registry.example/owner registry.example/owner/name registry.example", "u:2")]
+    [InlineData("registry.example/own registry.example/owner/name/deeper", null)]
+    [InlineData("registry.example/owner/", "u:1")]
+    [InlineData("https://registry.example/v2/", "u:1")]
+    [InlineData("registry.example/v2/", "u:1")]
+    public async Task A_namespace_of_podman_s(string keys, string? expected)
+    {
+        Write(".config/containers/auth.json", Auths([.. keys.Split(' ').Select((k, i) => (k, $"u:{i + 1}"))]));
+        Assert.Equal(expected, await FindAsync("registry.example", "HOME=~"));
+    }
+
     [Theory]
     [InlineData("""{"username":"u","password":"p"}""", "u:p")]
     [InlineData("""{"auth":"","username":"u","password":"p"}""", "u:p")]
