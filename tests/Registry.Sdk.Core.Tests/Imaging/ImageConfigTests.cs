@@ -77,10 +77,10 @@ public class ImageConfigTests
     [Fact]
     public void Labels_are_sorted_later_ones_win_and_the_base_image_s_stay()
     {
-        var settings = new ContainerSettings { Labels = [new("z", "1"), new("base", "mine"), new("A", "2"), new("z", "3"), new("quote", "a \"b\" \\ <&> é 日本 😀")] };
+        var settings = new ContainerSettings { Labels = [new("z", "1"), new("base", "mine"), new("Y", "2"), new("z", "3"), new("quote", "a \"b\" \\ <&> é 日本 😀")] };
         var bytes = Compose("""{"architecture":"amd64","os":"linux","config":{"Labels":{"kept":"b","base":"theirs","number":7}}}""", settings, out var labels, out _);
         Assert.Contains("""
-            "Labels":{"A":"2","base":"mine","kept":"b","number":"7","quote":"a \"b\" \\ <&> é 日本
+            "Labels":{"Y":"2","base":"mine","kept":"b","number":"7","quote":"a \"b\" \\ <&> é 日本
             """, Encoding.UTF8.GetString(bytes));
         var written = (JsonObject)((JsonObject)JsonNode.Parse(bytes)!)["config"]!["Labels"]!;
         Assert.Equal(labels.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => (l.Key, l.Value)), written.Select(l => (l.Key, l.Value!.GetValue<string>())));

@@ -101,7 +101,7 @@ public class TagPolicyTests
 
     [Theory]
     [InlineData("", "1.0.0: v1.0.0 | v1.0 v1 latest")]
-    [InlineData("latest;v1.0.0;edge", "1.0.0: v1.0.0 | edge latest")] // one the rules know keeps what they say of it
+    [InlineData("latest;edge;v1.0.0", "1.0.0: v1.0.0 | edge latest")] // one the rules know keeps what they say of it
     [InlineData("edge", "1.0.0: | edge")]
     public void The_tags_of_a_destination(string literal, string expected)
     {
