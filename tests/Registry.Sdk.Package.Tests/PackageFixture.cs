@@ -17,14 +17,16 @@ public sealed class PackageTests : ICollectionFixture<PackageFixture>
 /// What every test of this project shares: the packed package, and a registry that stands in for mcr.microsoft.com and takes the images of
 /// the tests that do not ask what a real registry does. The real ones are started by the first test that wants them.
 /// </summary>
-#pragma warning disable CA1001 // xunit disposes it through IAsyncLifetime.
 public sealed class PackageFixture : IAsyncLifetime
-#pragma warning restore CA1001
 {
     private readonly TempDirectory directory = new("pkg");
-    private readonly Lazy<Task<CountedRegistry>> open = new(() => CountedRegistry.StartAsync(authenticate: false));
+        private readonly Lazy<Task<CountedRegistry>> open = new(() => CountedRegistry.StartAsync(authenticate: false));
     private readonly Lazy<Task<CountedRegistry>> closed = new(() => CountedRegistry.StartAsync(authenticate: true));
+    private readonly Lazy<Task<BuiltService>> built;
     private RegistryView? view;
+    private string baseImages = "";
+
+    public PackageFixture() => built = new(() => BuiltService.CreateAsync(this));
 
     /// <summary>The feed with the package under test.</summary>
     public SdkFeed Feed { get; private set; } = null!;
@@ -41,6 +43,20 @@ public sealed class PackageFixture : IAsyncLifetime
     /// <summary>A real Distribution with htpasswd.</summary>
     public Task<CountedRegistry> ClosedAsync() => closed.Value;
 
+    /// <summary>A service that is built already, for tests of what comes after the build.</summary>
+    public Task<BuiltService> BuiltAsync() => built.Value;
+
+    /// <summary>A copy of the base images for an emulator of a test's own; composing them a second time would take seconds.</summary>
+    public void CopyBaseImages(string folder)
+    {
+        foreach (var file in Directory.EnumerateFiles(baseImages, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(folder, Path.GetRelativePath(baseImages, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+    }
+
     /// <summary>A user's repository whose dotnet runs find our package in the feed and Microsoft's base images at the emulator.</summary>
     public async Task<Workspace> CreateWorkspaceAsync()
     {
@@ -53,9 +69,19 @@ public sealed class PackageFixture : IAsyncLifetime
     /// Maps mcr.microsoft.com to the emulator for every project below <paramref name="folder"/>. The folder is above the user's repository: a
     /// build without our package reads the file too, and then the item means nothing.
     /// </summary>
-    public void WriteEndpoint(string folder) => File.WriteAllText(
-        Path.Combine(folder, "Directory.Build.targets"),
-        ProjectBuilder.Create().Item("RegistrySdkEndpoint", "mcr.microsoft.com", ("Registry", Emulator.BaseAddress.ToString().TrimEnd('/'))).ToString());
+    public void WriteEndpoint(string folder) => WriteEndpoints(folder, Emulator, "mcr.microsoft.com");
+
+    /// <summary>Maps hosts to an emulator for every project below a folder.</summary>
+    public static void WriteEndpoints(string folder, EmulatorServer emulator, params string[] hosts)
+    {
+        var project = ProjectBuilder.Create();
+        foreach (var host in hosts)
+        {
+            project.Item("RegistrySdkEndpoint", host, ("Registry", emulator.BaseAddress.ToString().TrimEnd('/')));
+        }
+
+        File.WriteAllText(Path.Combine(folder, "Directory.Build.targets"), project.ToString());
+    }
 
     /// <summary>The requests that the emulator got for one repository.</summary>
     public IReadOnlyList<RequestRecord> Requests(string repository) =>
@@ -63,10 +89,12 @@ public sealed class PackageFixture : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        var state = directory.Folder("mcr");
+        baseImages = directory.Folder("base");
         var feed = SdkFeed.SharedAsync();
-        await BaseImageComposer.SeedAsync(state, "dotnet/aspnet", "10.0", [new() { Kind = BaseImageKind.Aspnet }], index: true);
-        await BaseImageComposer.SeedAsync(state, "dotnet/runtime", "10.0", [new() { Kind = BaseImageKind.Runtime }], index: true);
+        await BaseImageComposer.SeedAsync(baseImages, "dotnet/aspnet", "10.0", [new() { Kind = BaseImageKind.Aspnet }], index: true);
+        await BaseImageComposer.SeedAsync(baseImages, "dotnet/runtime", "10.0", [new() { Kind = BaseImageKind.Runtime }], index: true);
+        var state = directory.Folder("mcr");
+        CopyBaseImages(state);
         Emulator = await EmulatorServer.StartAsync(new() { StateDirectory = state });
         view = new(new HttpClient { BaseAddress = Emulator.BaseAddress });
         Feed = await feed;
@@ -77,6 +105,11 @@ public sealed class PackageFixture : IAsyncLifetime
         foreach (var registry in new[] { open, closed }.Where(registry => registry.IsValueCreated))
         {
             await (await registry.Value).DisposeAsync();
+        }
+
+        if (built.IsValueCreated)
+        {
+            await (await built.Value).DisposeAsync();
         }
 
         view?.Dispose();

@@ -73,13 +73,12 @@ public sealed class StockTests(PackageFixture fixture)
         await using var workspace = await fixture.CreateWorkspaceAsync();
         workspace.WriteLibrary("src/lib", "Lib");
         ProjectBuilder Project() => Projects.Service(Kind.Web).ProjectReference("../lib/Lib.csproj");
-        // Stock speaks http to localhost, so the emulator can be its base registry.
+        // Stock speaks http to localhost, so the emulator can be its base registry. The Docker format, because its archive lists the tags.
         string[] Arguments(string archive) =>
-            ["-t:PublishContainer", $"-p:ContainerBaseImage=localhost:{fixture.Emulator.BaseAddress.Port}/dotnet/aspnet:10.0", $"-p:ContainerArchiveOutputPath={archive}"];
+            ["-t:PublishContainer", "-p:ContainerImageFormat=Docker", $"-p:ContainerBaseImage=localhost:{fixture.Emulator.BaseAddress.Port}/dotnet/aspnet:10.0", $"-p:ContainerArchiveOutputPath={archive}"];
         var (without, with, withoutGit) = (workspace.OutsidePath("without.tar"), workspace.OutsidePath("with.tar"), workspace.OutsidePath("nogit.tar"));
         var path = workspace.WriteService("src/service", "Service", Project(), Kind.Web);
-        await workspace.Git.CommitAsync();
-        var commit = await workspace.ReleaseAsync();
+        await workspace.ReleaseAsync();
         var stock = await workspace.PublishAsync(path, Arguments(without));
         Assert.True(stock.Succeeded, stock.ToString());
         foreach (var folder in new[] { "src/service/bin", "src/service/obj", "src/lib/bin", "src/lib/obj" })
@@ -101,7 +100,6 @@ public sealed class StockTests(PackageFixture fixture)
         Assert.Equal(["service:latest", "service:v1", "service:v1.4", "service:v1.4.2"], actual.Tags.Order(StringComparer.Ordinal));
         Assert.Equal(expected.Configuration, actual.Configuration);
         Assert.Equal(expected.Files, actual.Files);
-        Assert.Contains(commit, actual.Configuration, StringComparison.Ordinal);
 
         // No git: said once, and nothing else changes.
         Directory.Delete(Path.Combine(workspace.Root, ".git"), recursive: true);
