@@ -56,8 +56,9 @@ public sealed class BuiltService : IAsyncDisposable
             File.Delete(ReceiptPath);
         }
 
-        Workspace.Environment = clean.With(environment ?? []);
-        return Workspace.PublishAsync(Project, [$"-t:{target}", "--no-build", $"-p:Destinations={destinations.Replace(";", "%3B", StringComparison.Ordinal)}", .. arguments]);
+        // As an environment variable, because on the command line a semicolon ends the property.
+        Workspace.Environment = clean.With(environment ?? []).With("Destinations", destinations);
+        return Workspace.PublishAsync(Project, [$"-t:{target}", "--no-build", .. arguments]);
     }
 
     public ValueTask DisposeAsync() => Workspace.DisposeAsync();

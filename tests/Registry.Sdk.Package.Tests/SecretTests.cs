@@ -14,12 +14,12 @@ namespace Registry.Sdk.Package.Tests;
 public sealed class SecretTests(PackageFixture fixture, SecretTests.ClosedEmulator closed) : IClassFixture<SecretTests.ClosedEmulator>
 {
     [Theory]
-    [InlineData("RegistrySdkCredential", "item.example/team/sentinel", "item-user")]
-    [InlineData("DOCKERHUB_TOKEN", "docker.io/team/sentinel", "hub-user")]
+    [InlineData("RegistrySdkCredential", "item.example/team/sentinel-item", "item-user")]
+    [InlineData("DOCKERHUB_TOKEN", "docker.io/team/sentinel-hub", "hub-user")]
     [InlineData("CR_PAT", "ghcr.io/pat-owner/sentinel", "pat-owner")]
     [InlineData("GITHUB_TOKEN", "ghcr.io/token-owner/sentinel", "token-owner")]
-    [InlineData("docker config", "config.example/team/sentinel", "config-user")]
-    [InlineData("credential helper", "helper.example/team/sentinel", "helper-user")]
+    [InlineData("docker config", "config.example/team/sentinel-config", "config-user")]
+    [InlineData("credential helper", "helper.example/team/sentinel-helper", "helper-user")]
     // What is refused is talked about, so it is looked for as well.
     [InlineData("CR_PAT", "ghcr.io/stranger/sentinel", "stranger", false)]
     public async Task A_secret_opens_the_registry_and_is_found_nowhere(string source, string destination, string user, bool known = true)
@@ -44,12 +44,12 @@ public sealed class SecretTests(PackageFixture fixture, SecretTests.ClosedEmulat
     public async Task The_SDKs_own_variable_is_found_in_MSBuilds_list_of_variables_only()
     {
         const string Name = "DOTNET_CONTAINER_REGISTRY_PWORD";
-        const string Destination = "shared.example/team/sentinel";
+        const string Destination = "shared.example/team/sentinel-shared";
         var (result, places, secret) = await PublishAsync(Name, Destination, "shared-user", known: true);
 
         Assert.True(result.Succeeded, result.ToString());
         Assert.Equal(["binlog", "console"], Holding(places, secret, "shared-user").Order(StringComparer.Ordinal));
-        Assert.Equal([$"{Name} = {secret}"], result.Output.Split('\n').Where(line => line.Contains(secret, StringComparison.Ordinal)).Select(line => line.Trim()));
+        Assert.Equal([$"{Name} = {secret}"], result.Output.Split('\n').Where(line => line.Contains(secret, StringComparison.Ordinal)).Select(line => line.Trim()).Distinct(StringComparer.Ordinal));
         var found = new List<string>();
         result.Binlog.VisitAllChildren<BaseNode>(node =>
         {
