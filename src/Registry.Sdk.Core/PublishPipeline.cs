@@ -180,7 +180,7 @@ public static class PublishPipeline
 
         log.Stage($"Editions: {bill.Value.Files.Count} files, {ConsoleReport.Bytes(bill.Value.Files.Sum(f => f.Size))}");
         using var connections = new RegistryConnections(endpoints, credentials, log.Request);
-        using var anonymous = new RegistryConnections(endpoints, AnonymousCredentials.Instance, log.Request);
+        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request);
         log.Stage($"Imaging: composing on {baseImage}");
         var created = facts.SourceDateEpoch ?? facts.Git.CommitTime ?? DateTimeOffset.UnixEpoch;
         var imaging = new ImagingInput(

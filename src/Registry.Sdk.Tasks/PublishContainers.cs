@@ -160,9 +160,10 @@ public sealed class PublishContainers : RegistrySdkTask
         var request = Request(derived, environment);
         var (report, reporting) = await PublishPipeline.RunAsync(request, new GitCommandLine(environment), new MSBuildPublishLog(Log), cancellationToken).ConfigureAwait(false);
 
-        foreach (var line in reporting.ConsoleLines)
+        // One message, so that the terminal logger shows it whole.
+        if (reporting.ConsoleLines.Count > 0)
         {
-            Log.LogMessage(MessageImportance.High, "{0}", line);
+            Log.LogMessage(MessageImportance.High, "{0}", string.Join('\n', reporting.ConsoleLines));
         }
 
         // ComputeContainerTags has said its own.

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Registry.Sdk.TestKit;
 
 /// <summary>
@@ -6,10 +8,18 @@ namespace Registry.Sdk.TestKit;
 /// </summary>
 public static class TestRun
 {
+    // Held, because a collected Process closes its pipe, and that is the signal.
+    private static Process? remover;
+
     private static readonly Lazy<string> LazyDirectory = new(() =>
     {
         var directory = System.IO.Directory.CreateTempSubdirectory("rsdk-run-").FullName;
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => TempDirectory.RemoveAsync(directory).Wait(TimeSpan.FromSeconds(10));
+        // Not at ProcessExit: the test platform gives its host 100 ms to end and kills it then. The shell sees the pipe close either way.
+        remover = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "exec >/dev/null 2>&1; cat; rm -rf \"$1\"", "sh", directory])
+        {
+            RedirectStandardInput = true,
+            UseShellExecute = false,
+        });
         return directory;
     });
 

@@ -66,12 +66,15 @@ public sealed record GitFacts
     public IReadOnlyList<string> TagsAtHead { get; init; } = [];
 
     /// <summary>
-    /// The highest strict SemVer version tag (prefix included) on the nearest commit that has one, walking back from HEAD's parents;
-    /// null if none or history is missing.
+    /// The version tag (prefix included, strict SemVer) below HEAD, by MinVer's rule: walking back from HEAD's parents, first parents first, and
+    /// never past a commit with a version tag, the highest of those met. Null if none, or if a shallow clone may hide a higher one.
     /// </summary>
     public string? NearestVersionTag { get; init; }
 
-    /// <summary>Commits from <see cref="NearestVersionTag"/> to HEAD (at least 1); without such a tag, commits from the root to HEAD.</summary>
+    /// <summary>
+    /// Steps from <see cref="NearestVersionTag"/> to HEAD (at least 1) on the first path found; without such a tag, steps from the root to HEAD
+    /// (the root itself: 0). 0 where history is missing.
+    /// </summary>
     public int Height { get; init; }
 
     /// <summary>Whether the clone is shallow, so that history may be missing.</summary>

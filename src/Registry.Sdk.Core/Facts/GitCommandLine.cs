@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Registry.Sdk.Core.Primitives;
 
 namespace Registry.Sdk.Core.Facts;
 
@@ -53,7 +54,7 @@ public sealed class GitCommandLine : IGit
             _environment[name] = value;
         }
 
-        _program = Find(_environment.GetValueOrDefault("PATH"));
+        _program = ProgramPath.Find("git", _environment.GetValueOrDefault("PATH"));
     }
 
     /// <inheritdoc/>
@@ -176,21 +177,6 @@ public sealed class GitCommandLine : IGit
     }
 
     // Not left to Process.Start: that looks into the current folder first, which may hold anything, and at our PATH, not at the given one.
-    private static string? Find(string? path)
-    {
-        var name = OperatingSystem.IsWindows() ? "git.exe" : "git";
-        return (path ?? "").Split(Path.PathSeparator)
-            .Where(Path.IsPathFullyQualified)
-            .Select(folder => Path.Combine(folder, name))
-            .FirstOrDefault(IsProgram);
-    }
-
-    private static bool IsProgram(string file)
-    {
-        const UnixFileMode Execute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
-        return File.Exists(file) && (OperatingSystem.IsWindows() || (File.GetUnixFileMode(file) & Execute) != UnixFileMode.None);
-    }
-
     private static IEnumerable<KeyValuePair<string, string>> ProcessEnvironment()
         => Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(e => KeyValuePair.Create((string)e.Key, (string?)e.Value ?? ""));
 }

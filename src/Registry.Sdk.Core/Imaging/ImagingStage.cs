@@ -13,6 +13,27 @@ public static class ImagingStage
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(baseImages);
+        try
+        {
+            return await ComposeAsync(input, baseImages, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Reading is accounted for where it happens; what is left is writing: a full disk, a folder without the right to write.
+            return Outcome<ComposedImage>.Failure(LayoutProblem(input.LayoutDirectory, e));
+        }
+    }
+
+    /// <summary>The layout can't be written, here or by a later stage that fetches base layers into it.</summary>
+    public static Diagnostic LayoutProblem(string layoutDirectory, Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        return DiagnosticCodes.LayoutNotWritten.Report(
+            $"The image can't be written to {layoutDirectory}: {exception.Message.TrimEnd('.')}. Free disk space, or make IntermediateOutputPath writable.", layoutDirectory);
+    }
+
+    private static async Task<Outcome<ComposedImage>> ComposeAsync(ImagingInput input, IBaseImageSource baseImages, CancellationToken cancellationToken)
+    {
         var diagnostics = new List<Diagnostic>();
         if (!TryFormat(input.Settings.ImageFormat, out var format))
         {
@@ -53,7 +74,7 @@ public static class ImagingStage
         var baseImage = resolved.Value;
         var docker = format ?? !baseImage.Manifest.Descriptor.MediaType.StartsWith("application/vnd.oci.", StringComparison.Ordinal);
         var settings = input.GenerateBaseDigestLabel
-            ? input.Settings with { Labels = [.. input.Settings.Labels, new("org.opencontainers.image.base.digest", baseImage.ReferencedDigest.ToString())] }
+            ? input.Settings with { Labels = [new("org.opencontainers.image.base.digest", baseImage.ReferencedDigest.ToString()), .. input.Settings.Labels] } // first: the user's own win
             : input.Settings;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         var baseConfig = (JsonObject)JsonNode.Parse(baseImage.Config)!;
@@ -114,7 +135,16 @@ public static class ImagingStage
         var path = prefix + file.Path;
         if (StableTimes.IsEndpointManifest(file))
         {
-            var content = await File.ReadAllBytesAsync(file.SourcePath, cancellationToken).ConfigureAwait(false);
+            byte[] content;
+            try
+            {
+                content = await File.ReadAllBytesAsync(file.SourcePath, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new FileChangedException(file, e.Message);
+            }
+
             if (Digest.Of(content) != file.Digest)
             {
                 throw new FileChangedException(file, "its SHA-256 is another than in the bill");
@@ -183,7 +213,7 @@ public static class ImagingStage
             {
                 _inner = new FileStream(file.SourcePath, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
             }
-            catch (IOException e)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 throw new FileChangedException(file, e.Message);
             }

@@ -52,7 +52,7 @@ public sealed class RegistryBaseImageSource(RegistryConnections connections) : I
             }
         }
 
-        var json = JsonNode.Parse(manifest.Content) as JsonObject;
+        var json = RegistryJson.Parse(manifest.Content);
         var layers = (json?["layers"] as JsonArray)?.Select(Descriptor.FromJson).ToList();
         if (Descriptor.FromJson(json?["config"]) is not { } configDescriptor || layers is null || layers.Contains(null))
         {
@@ -65,7 +65,7 @@ public sealed class RegistryBaseImageSource(RegistryConnections connections) : I
             return Invalid(request, $"its config {configDescriptor.Digest} is not there");
         }
 
-        if (JsonNode.Parse(config) is not JsonObject configJson
+        if (RegistryJson.Parse(config) is not { } configJson
             || configJson["os"] is not JsonValue os || configJson["architecture"] is not JsonValue architecture
             || (configJson["rootfs"] as JsonObject)?["diff_ids"] is not JsonArray diffIds || diffIds.Count != layers.Count
             || diffIds.Any(d => d is not JsonValue value || !value.TryGetValue<string>(out var text) || !Digest.TryParse(text, out _)))
@@ -85,7 +85,7 @@ public sealed class RegistryBaseImageSource(RegistryConnections connections) : I
     private static List<(Platform? Platform, Descriptor Descriptor)> Children(byte[] index)
     {
         var result = new List<(Platform?, Descriptor)>();
-        foreach (var node in (JsonNode.Parse(index) as JsonObject)?["manifests"] as JsonArray ?? [])
+        foreach (var node in RegistryJson.Parse(index)?["manifests"] as JsonArray ?? [])
         {
             // Attestations and nested indexes are no platforms.
             if (Descriptor.FromJson(node) is { } descriptor && MediaTypes.IsManifest(descriptor.MediaType))

@@ -20,7 +20,7 @@ internal static class StartCommand
             // Arguments alone: the form from before ContainerAppCommand. The application is the entrypoint, the arguments its command.
             if (settings.Entrypoint.Count == 0 && settings.DefaultArgs.Count == 0 && settings.AppCommandArgs.Count == 0)
             {
-                return (settings.AppCommand, settings.EntrypointArgs);
+                return (settings.AppCommand.Count > 0 ? settings.AppCommand : inherited, settings.EntrypointArgs);
             }
 
             instruction = "DefaultArgs";

@@ -57,7 +57,7 @@ internal static class ImageReader
     {
         try
         {
-            return JsonNode.Parse(content) as JsonObject;
+            return RegistryJson.Parse(content);
         }
         catch (JsonException)
         {

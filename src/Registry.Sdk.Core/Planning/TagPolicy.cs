@@ -64,7 +64,7 @@ public static class TagPolicy
         return plan is not null
             ? (plan, null)
             : (new(tag, TagAction.Move, theirs.Digest, "what it named has no version to compare"), DiagnosticCodes.UnlabelledMove.Report(
-                $"{where}: the floating tag {tag.Name} names {theirs.Digest}, whose version label is '{theirs.Version}'; it is moved without knowing whether forwards."));
+                $"{where}: the floating tag {tag.Name} names {theirs.Digest}, whose version label is '{RegistryClient.Clean(theirs.Version ?? "none")}'; it is moved without knowing whether forwards."));
     }
 
     private static TagPlan? ByVersion(ImageTag tag, ImageIdentity ours, ImageIdentity theirs)
@@ -113,7 +113,8 @@ public static class TagPolicy
         Compare("base image", theirs.BaseDigest, ours.BaseDigest);
         if (parts.Count > 0)
         {
-            var moved = parts.Count == 1 && ours.BaseDigest != theirs.BaseDigest ? $" To repeat the build on the base it was made with, set ContainerBaseImage to name@{theirs.BaseDigest}." : string.Empty;
+            // A label is anybody's text: only a digest becomes part of advice.
+            var moved = parts.Count == 1 && ours.BaseDigest != theirs.BaseDigest && Digest.TryParse(theirs.BaseDigest, out _) ? $" To repeat the build on the base it was made with, set ContainerBaseImage to name@{theirs.BaseDigest}." : string.Empty;
             return $"they differ in {string.Join(", ", parts)}.{moved}";
         }
 

@@ -109,11 +109,10 @@ public sealed class CredentialStore : ICredentialSource
         }
 
         // A re-mapped host that is not loopback is another party: it gets what is configured for itself, never the original host's secrets.
-        if (endpoint.IsMapped && !endpoint.IsLoopback)
+        // (An item that maps a host to itself only names its package API.)
+        if (endpoint.IsMapped && !endpoint.IsLoopback && !(RegistryHost.TryParse(endpoint.BaseAddress.Authority, out var own) && own.Name == host))
         {
-            return RegistryHost.TryParse(endpoint.BaseAddress.Authority, out var own) && own.Name != host
-                ? FromItem(own.Name, repository) ?? await FromFilesAsync(own.Name, cancellationToken).ConfigureAwait(false)
-                : null;
+            return own is null ? null : FromItem(own.Name, repository) ?? await FromFilesAsync(own.Name, cancellationToken).ConfigureAwait(false);
         }
 
         return FromUsualVariables(host, repository)
@@ -230,7 +229,7 @@ public sealed class CredentialStore : ICredentialSource
         }
     }
 
-    private static async Task<Credential?> FromFileAsync(string file, string host, CancellationToken cancellationToken)
+    private async Task<Credential?> FromFileAsync(string file, string host, CancellationToken cancellationToken)
     {
         JsonElement root;
         try
@@ -322,7 +321,7 @@ public sealed class CredentialStore : ICredentialSource
         return user.Length > 0 && !string.IsNullOrEmpty(password) ? new(user, new(password), file) : null;
     }
 
-    private static async Task<Credential?> FromHelperAsync(string helper, string host, string file, CancellationToken cancellationToken)
+    private async Task<Credential?> FromHelperAsync(string helper, string host, string file, CancellationToken cancellationToken)
     {
         var program = "docker-credential-" + helper;
         if (helper.AsSpan().ContainsAnyExcept("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."))
@@ -330,21 +329,38 @@ public sealed class CredentialStore : ICredentialSource
             throw new CredentialException($"{file} names the credential helper '{helper}', which is no program name.", file);
         }
 
-        var start = new ProcessStartInfo(program, ["get"])
+        var path = ProgramPath.Find(program, Variable("PATH")) ?? throw new CredentialException($"{program}, named in {file}, is not on PATH. Install it, or log in again (docker login {host}).", file);
+        var start = new ProcessStartInfo(path, ["get"])
         {
             UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+
+        // The environment that all other sources are read from, and no other.
+        start.Environment.Clear();
+        foreach (var (name, value) in _environment)
+        {
+            start.Environment[name] = value;
+        }
+
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(HelperTimeout);
         Process? process = null;
         try
         {
             process = Process.Start(start) ?? throw new CredentialException($"{program} (named in {file}) could not be started.", file);
-            await process.StandardInput.WriteAsync((host == "docker.io" ? DockerHubKey : host).AsMemory(), timeout.Token).ConfigureAwait(false);
-            process.StandardInput.Close();
+            try
+            {
+                await process.StandardInput.WriteAsync((host == "docker.io" ? DockerHubKey : host).AsMemory(), timeout.Token).ConfigureAwait(false);
+                process.StandardInput.Close();
+            }
+            catch (IOException)
+            {
+                // It ended without reading; its exit code says why.
+            }
+
             var stderr = process.StandardError.ReadToEndAsync(timeout.Token);
             var stdout = await process.StandardOutput.ReadToEndAsync(timeout.Token).ConfigureAwait(false);
             await stderr.ConfigureAwait(false);
@@ -364,7 +380,7 @@ public sealed class CredentialStore : ICredentialSource
         }
         catch (System.ComponentModel.Win32Exception)
         {
-            throw new CredentialException($"{program}, named in {file}, is not on PATH. Install it, or log in again (docker login {host}).", file);
+            throw new CredentialException($"{path}, named in {file}, can't be run. Install it again, or log in again (docker login {host}).", file);
         }
         catch (JsonException)
         {

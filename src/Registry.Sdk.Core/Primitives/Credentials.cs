@@ -42,16 +42,17 @@ public interface ICredentialSource
 }
 
 /// <summary>No credentials: what an outsider has.</summary>
-public sealed class AnonymousCredentials : ICredentialSource
+/// <param name="trust">Names the token servers that the user trusts: an outsider has to ask them too. Null: none.</param>
+public sealed class AnonymousCredentials(ICredentialSource? trust = null) : ICredentialSource
 {
-    /// <summary>The one instance.</summary>
+    /// <summary>One that trusts no further token servers.</summary>
     public static AnonymousCredentials Instance { get; } = new();
 
     /// <inheritdoc/>
     public Task<Credential?> FindAsync(RegistryEndpoint endpoint, RepositoryReference repository, CancellationToken cancellationToken) => Task.FromResult<Credential?>(null);
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> TrustedRealmHosts(RegistryEndpoint endpoint) => [];
+    public IReadOnlyList<string> TrustedRealmHosts(RegistryEndpoint endpoint) => trust?.TrustedRealmHosts(endpoint) ?? [];
 }
 
 /// <summary>A credential source exists but can't be read.</summary>

@@ -48,6 +48,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor UnmappedPaths = new("RSDK4008", Warning, "An assembly holds the path of the folder it was built in, so the image's digest depends on that folder", "Put the one-line import into Directory.Build.props, or publish with -p:ContinuousIntegrationBuild=true -p:DeterministicSourcePaths=true.");
     public static readonly DiagnosticDescriptor BadConfig = new("RSDK4009", Error, "A container property can't be put into an image", "Correct the property or item of the message.");
     public static readonly DiagnosticDescriptor BaseImageInvalid = new("RSDK4010", Error, "The base image's content is not what its digest or the OCI image spec says", "Choose another ContainerBaseImage, or report it to the registry's operator.");
+    public static readonly DiagnosticDescriptor LayoutNotWritten = new("RSDK4011", Error, "The image can't be written to the build's obj folder", "Free disk space, or make IntermediateOutputPath writable.");
 
     // 5xxx planning
     public static readonly DiagnosticDescriptor RegistryUnreachable = new("RSDK5001", Error, "A destination's registry can't be reached", "Check the host of the ContainerDestination and the network.");

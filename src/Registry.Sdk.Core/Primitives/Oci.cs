@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Registry.Sdk.Core.Primitives;
@@ -37,6 +38,17 @@ public static class MediaTypes
         (OciLayerGzip, false) => DockerLayerGzip,
         _ => mediaType,
     };
+}
+
+/// <summary>Reads JSON that came from a registry.</summary>
+internal static class RegistryJson
+{
+    // A doubled member would else be found only when somebody asks for it, as an exception that means a bug.
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
+    /// <summary>The object, or null if it is something else.</summary>
+    /// <exception cref="JsonException">It is no JSON, or has a member twice.</exception>
+    public static JsonObject? Parse(ReadOnlySpan<byte> content) => JsonNode.Parse(content, documentOptions: Strict) as JsonObject;
 }
 
 /// <summary>A content descriptor. Source: OCI image spec, descriptor.md.</summary>

@@ -37,10 +37,14 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
     public string? CredentialSource { get; private set; }
 
     /// <summary>What to send without having been asked: what worked before for this scope.</summary>
+    /// <remarks>
+    /// A token for pushing reads as well, and is preferred for it: GHCR refuses to issue one for pulling alone from a package that does not exist yet.
+    /// </remarks>
     public AuthenticationHeaderValue? Current(TokenScope scope)
-        => !_isBearer ? _basic
-            : _tokens.TryGetValue((scope.Repository, scope.Push, scope.MountFrom), out var token) && token.Expires > DateTimeOffset.UtcNow ? token.Header
-            : null;
+        => !_isBearer ? _basic : Token((scope.Repository, true, scope.MountFrom)) ?? (scope.Push ? null : Token((scope.Repository, false, scope.MountFrom)));
+
+    private AuthenticationHeaderValue? Token((string Repository, bool Push, string? MountFrom) key)
+        => _tokens.TryGetValue(key, out var token) && token.Expires > DateTimeOffset.UtcNow ? token.Header : null;
 
     /// <inheritdoc/>
     public void Dispose() => _gate.Dispose();

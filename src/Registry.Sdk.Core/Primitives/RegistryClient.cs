@@ -21,7 +21,10 @@ public sealed class RegistryConnections : IDisposable
     private readonly EndpointMap _endpoints;
     private readonly ICredentialSource _credentials;
     private readonly Action<string> _trace;
-    private readonly HttpMessageInvoker _http;
+    private readonly HttpMessageInvoker _http = new(Handler(useProxy: true));
+
+    // Loopback means this machine: a proxy from the environment would carry the request, and its secrets, elsewhere.
+    private readonly HttpMessageInvoker _loopback = new(Handler(useProxy: false));
     private readonly Dictionary<string, RegistryAuthenticator> _authenticators = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
 
@@ -34,15 +37,6 @@ public sealed class RegistryConnections : IDisposable
         _endpoints = endpoints;
         _credentials = credentials;
         _trace = trace ?? (static _ => { });
-        // Redirects are followed by hand: the automatic ones drop Authorization even on the same host and turn POST into GET (wire-facts 1.3).
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            ConnectTimeout = TimeSpan.FromSeconds(15),
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-            MaxConnectionsPerServer = 8,
-        });
     }
 
     /// <summary>Where a host answers.</summary>
@@ -55,12 +49,13 @@ public sealed class RegistryConnections : IDisposable
         var endpoint = _endpoints.Resolve(repository.Host);
         lock (_lock)
         {
+            var http = endpoint.IsLoopback ? _loopback : _http;
             if (!_authenticators.TryGetValue(repository.Host.Name, out var authenticator))
             {
-                _authenticators.Add(repository.Host.Name, authenticator = new(endpoint, _credentials, _http));
+                _authenticators.Add(repository.Host.Name, authenticator = new(endpoint, _credentials, http));
             }
 
-            return new(endpoint, repository, authenticator, _http, _trace);
+            return new(endpoint, repository, authenticator, http, _trace);
         }
     }
 
@@ -73,7 +68,19 @@ public sealed class RegistryConnections : IDisposable
         }
 
         _http.Dispose();
+        _loopback.Dispose();
     }
+
+    // Redirects are followed by hand: the automatic ones drop Authorization even on the same host and turn POST into GET (wire-facts 1.3).
+    private static SocketsHttpHandler Handler(bool useProxy) => new()
+    {
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        UseProxy = useProxy,
+        ConnectTimeout = TimeSpan.FromSeconds(15),
+        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        MaxConnectionsPerServer = 8,
+    };
 }
 
 /// <summary>One repository over the OCI distribution protocol 1.1. Source: distribution spec; wire-facts 1.</summary>

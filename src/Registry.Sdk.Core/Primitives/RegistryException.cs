@@ -58,12 +58,12 @@ public static class RegistryErrors
         var login = $"Log in (docker login {registry.Host}), or add <RegistrySdkCredential Include=\"{registry.Host}\" UsernameVariable=\"…\" PasswordVariable=\"…\" />.";
         return registry.Failure switch
         {
-            RegistryFailure.Unreachable => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message} Check the host in ContainerDestination, and the network."),
-            RegistryFailure.NotARegistry => DiagnosticCodes.NotARegistry.Report($"{destination}: {registry.Message} Check the host in ContainerDestination, a proxy in between, or a RegistrySdkEndpoint item."),
+            RegistryFailure.Unreachable => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), and the network."),
+            RegistryFailure.NotARegistry => DiagnosticCodes.NotARegistry.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), a proxy in between, or a RegistrySdkEndpoint item."),
             RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused => DiagnosticCodes.CredentialsRefused.Report($"{destination}: {registry.Message} {login}"),
             RegistryFailure.Denied => DiagnosticCodes.NoPushRight.Report($"{destination}: {registry.Message} Give that account the push right, or name another with a RegistrySdkCredential item."),
             RegistryFailure.AuthNotSupported => DiagnosticCodes.AuthNotSupported.Report($"{destination}: {registry.Message}"),
-            RegistryFailure.WrongContent => DiagnosticCodes.RegistryLies.Report($"{destination}: {registry.Message} Report it to the registry's operator; remove the ContainerDestination meanwhile."),
+            RegistryFailure.WrongContent => DiagnosticCodes.RegistryLies.Report($"{destination}: {registry.Message} Report it to the registry's operator; remove the ContainerDestination (or ContainerRegistry) meanwhile."),
             _ => DiagnosticCodes.TransferFailed.Report($"{destination}: {registry.Message} Publish again: what arrived is not sent twice."),
         };
     }

@@ -7,7 +7,7 @@ public sealed record RegistryHost
 {
     private RegistryHost(string name) => Name = name;
 
-    /// <summary>Lower case, without scheme; with the port where one was written (443 excepted). Docker Hub is always <c>docker.io</c>.</summary>
+    /// <summary>Lower case, without scheme; with the port where one was written (443 excepted, but for loopback). Docker Hub is always <c>docker.io</c>.</summary>
     public string Name { get; }
 
     /// <summary>The name without port.</summary>
@@ -37,7 +37,13 @@ public sealed record RegistryHost
             return false;
         }
 
-        var name = uri.IsDefaultPort ? uri.Host : $"{uri.Host}:{uri.Port}";
+        if (uri.Port == 0)
+        {
+            return false;
+        }
+
+        // 443 is what https means anyway; to loopback http is spoken, and there it says something.
+        var name = uri.IsDefaultPort && !(IsLoopbackName(uri.Host) && lower.Length > uri.Host.Length) ? uri.Host : $"{uri.Host}:{uri.Port}";
         host = new(name is "index.docker.io" or "registry-1.docker.io" or "registry.hub.docker.com" or "www.docker.io" ? "docker.io" : name);
         return true;
     }

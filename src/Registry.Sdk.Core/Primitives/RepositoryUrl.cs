@@ -76,8 +76,7 @@ public static partial class RepositoryUrl
         }
 
         // Through Uri once more: it escapes what a browser could not take, and refuses an authority that is none.
-        // An '@' in the authority would be a credential that the caller failed to see.
-        return path.Length > 1 && !authority.Contains('@', StringComparison.Ordinal) && Uri.TryCreate($"https://{authority}{path}", UriKind.Absolute, out var uri)
+        return path.Length > 1 && Uri.TryCreate($"https://{authority}{path}", UriKind.Absolute, out var uri)
             ? uri.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
             : null;
     }

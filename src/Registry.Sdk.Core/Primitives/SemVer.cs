@@ -1,10 +1,9 @@
-using System.Text.RegularExpressions;
 using NuGet.Versioning;
 
 namespace Registry.Sdk.Core.Primitives;
 
 /// <summary>Strict SemVer 2 (semver.org): three parts, no leading zeros, no leading <c>v</c>. Ordered as <c>NuGet.Versioning</c> orders.</summary>
-public static partial class SemVer
+public static class SemVer
 {
     /// <summary>
     /// Parses strictly. False for anything else, also for a part of 2147483647 or more: NuGet's numbers are 32 bits wide,
@@ -12,8 +11,8 @@ public static partial class SemVer
     /// </summary>
     public static bool TryParse(string? text, out SemanticVersion version)
     {
-        // NuGet's own parser is a little more lenient than the specification, so the shape is judged here and only the order is NuGet's.
-        if (text is not null && Shape().IsMatch(text) && SemanticVersion.TryParse(text, out var parsed) && parsed is not null
+        // Unlike NuGetVersion, SemanticVersion reads nothing but SemVer 2 (a test lists what it must refuse).
+        if (text is not null && SemanticVersion.TryParse(text, out var parsed) && parsed is not null
             && parsed.Major < int.MaxValue && parsed.Minor < int.MaxValue && parsed.Patch < int.MaxValue)
         {
             version = parsed;
@@ -70,10 +69,4 @@ public static partial class SemVer
         ArgumentNullException.ThrowIfNull(version);
         return version.ToNormalizedString();
     }
-
-    [GeneratedRegex(
-        @"\A(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-(?<pre>0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(?<pre>0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?\z",
-        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant,
-        1000)]
-    private static partial Regex Shape();
 }

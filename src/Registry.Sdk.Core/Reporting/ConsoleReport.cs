@@ -14,12 +14,13 @@ public static class ConsoleReport
         var lines = new List<string>();
         if (report.Version is { } version)
         {
-            lines.Add($"{report.Project} {version.Version} ({report.Configuration}): {version.Reason}");
+            // MSBuild's own form for what a project made. The terminal logger shows nothing of a successful project but the message of this form.
+            lines.Add($"{report.Project} -> {version.Version} ({report.Configuration}): {version.Reason}");
         }
 
         if (report.Image is { } image)
         {
-            lines.Add($"  image {image.Manifest.Descriptor.Digest} on {image.Base.Request.Repository}@{image.Base.ReferencedDigest}");
+            lines.Add($"    image {image.Manifest.Descriptor.Digest} on {image.Base.Request.Repository}@{image.Base.ReferencedDigest}");
         }
 
         if (report.Plan is not { } plan)
@@ -29,16 +30,16 @@ public static class ConsoleReport
 
         if (plan.Destinations.Count == 0)
         {
-            lines.Add($"  nothing to push: {(plan.LeftOut.Count == 0 ? "the project has no destination" : string.Join("; ", plan.LeftOut.Select(l => $"{l.Destination}: {l.Why}")))}");
+            lines.Add($"    nothing to push: {(plan.LeftOut.Count == 0 ? "the project has no destination" : string.Join("; ", plan.LeftOut.Select(l => $"{l.Destination}: {l.Why}")))}");
             return lines;
         }
 
-        lines.AddRange(Table(report, plan).Select(l => "  " + l));
-        lines.AddRange(plan.LeftOut.Select(l => $"  {l.Destination}: left out, {l.Why}"));
+        lines.AddRange(Table(report, plan).Select(l => "    " + l));
+        lines.AddRange(plan.LeftOut.Select(l => $"    {l.Destination}: left out, {l.Why}"));
         if (report.PlanOnly)
         {
-            lines.AddRange(plan.Destinations.SelectMany(d => d.Tags.Select(t => $"  {d.Destination}: {t.Tag.Name} {t.Action.ToString().ToLowerInvariant()} ({t.Why}){(t.Current is null ? string.Empty : $", names {t.Current}")}")));
-            lines.Add("  planned only: nothing was sent");
+            lines.AddRange(plan.Destinations.SelectMany(d => d.Tags.Select(t => $"    {d.Destination}: {t.Tag.Name} {t.Action.ToString().ToLowerInvariant()} ({t.Why}){(t.Current is null ? string.Empty : $", names {t.Current}")}")));
+            lines.Add("    planned only: nothing was sent");
         }
         else
         {
@@ -94,11 +95,11 @@ public static class ConsoleReport
             {
                 if (tag.State == TagState.Moved)
                 {
-                    yield return $"  {destination.Destination}: {tag.Tag.Name} moved from {tag.Before} ({tag.Why})";
+                    yield return $"    {destination.Destination}: {tag.Tag.Name} moved from {tag.Before} ({tag.Why})";
                 }
                 else if (tag.State == TagState.Kept && tag.Before != report.Plan!.Manifest)
                 {
-                    yield return $"  {destination.Destination}: {tag.Tag.Name} kept at {tag.Before} ({tag.Why})";
+                    yield return $"    {destination.Destination}: {tag.Tag.Name} kept at {tag.Before} ({tag.Why})";
                 }
             }
         }

@@ -26,11 +26,23 @@ public static class TransferStage
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(connections);
-        var run = new Run(input, connections, history, progress);
-        return await run.GoAsync(cancellationToken).ConfigureAwait(false);
+
+        // A base layer is fetched once for all destinations, so its fetch must not end because one of them failed: it has a token of its own.
+        using var fetching = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var run = new Run(input, connections, history, progress, fetching.Token);
+        try
+        {
+            return await run.GoAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            // What nobody waits for any more must not outlive the connections.
+            await fetching.CancelAsync().ConfigureAwait(false);
+            await run.SettleAsync().ConfigureAwait(false);
+        }
     }
 
-    private sealed class Run(TransferInput input, RegistryConnections connections, ICommitHistory history, ITransferProgress progress)
+    private sealed class Run(TransferInput input, RegistryConnections connections, ICommitHistory history, ITransferProgress progress, CancellationToken fetching)
     {
         private readonly ConcurrentBag<Diagnostic> _errors = [];
         private readonly ConcurrentDictionary<Digest, Lazy<Task<string>>> _baseBlobs = new();
@@ -65,9 +77,21 @@ public static class TransferStage
             foreach (var round in new Func<ImageTag, bool>[] { t => !t.Floating, t => t.Floating && t.Name != "latest", t => t.Floating && t.Name == "latest" })
             {
                 await ForAllAsync((w, c) => WriteTagsAsync(w, round, c), _work, cancellationToken).ConfigureAwait(false);
+                if (!_errors.IsEmpty)
+                {
+                    // `latest` must not move to a release whose own tag could not be written. The next publish goes on from here.
+                    break;
+                }
             }
 
             return Result();
+        }
+
+        /// <summary>Waits for every fetch of a base layer that was begun, however it ends.</summary>
+        public async Task SettleAsync()
+        {
+            Task all = Task.WhenAll(_baseBlobs.Values.Where(b => b.IsValueCreated).Select(b => b.Value));
+            await all.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         private Task ForAllAsync(Func<Work, CancellationToken, Task> step, IEnumerable<Work> work, CancellationToken cancellationToken)
@@ -84,9 +108,15 @@ public static class TransferStage
             {
                 _errors.Add(RegistryErrors.AtBaseImage(e.InnerException!, input.Image.Base.Request.ToString()));
             }
+            catch (Exception e) when (e is not RegistryException && e is IOException or UnauthorizedAccessException)
+            {
+                _errors.Add(ImagingStage.LayoutProblem(input.Image.LayoutDirectory, e));
+                await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
+            }
             catch (Exception e) when (e is RegistryException or CredentialException)
             {
                 _errors.Add(RegistryErrors.AtDestination(e, work.Plan.Destination.ToString()));
+                await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
             }
             finally
             {
@@ -170,7 +200,7 @@ public static class TransferStage
         {
             try
             {
-                return await _baseBlobs.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, cancellationToken))).Value.ConfigureAwait(false);
+                return await _baseBlobs.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, fetching))).Value.WaitAsync(cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (e is RegistryException or CredentialException)
             {

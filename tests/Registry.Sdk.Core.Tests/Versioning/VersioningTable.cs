@@ -287,6 +287,7 @@ public class VersioningTable
         // ── The user's tags ────────────────────────────────────────────────────────────────────────────────────────────────────────
         new("user tags replace computed ones; what names this build is immutable") { TagsAtHead = "v1.2.3", UserTags = ["latest", "nightly", "1.2", "1.2.3", "v1.2.3", "b-abc1234", "nightly"], Expect = "release 1.2.3: 1.2.3 v1.2.3 b-abc1234 nightly* 1.2* latest*" },
         new("user tags on a branch") { UserTags = ["edge"], Expect = "branch 0.0.0-alpha.0.3: edge*" },
+        new("user tags that differ in case are two") { UserTags = ["edge", "Edge"], Expect = "branch 0.0.0-alpha.0.3: edge* Edge*" },
         new("user tags, blank ones") { UserTags = [" ", " edge "], Expect = "branch 0.0.0-alpha.0.3: edge*" },
         new("user tags with a space") { UserTags = ["my tag", "ok"], Expect = "error RSDK2003", Says = "'my tag'" },
         new("user tags with a plus") { UserTags = ["1.0.0+x"], Expect = "error RSDK2003" },

@@ -46,7 +46,16 @@ internal static class EmulatorTestProcess
         process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(3));
+        try
+        {
+            await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
+        }
+        catch (TimeoutException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+
         return (process.ExitCode, await output, await error);
     }
 
@@ -90,9 +99,17 @@ internal sealed class EmulatorExecutable : IAsyncDisposable
     {
         var process = EmulatorTestProcess.Start("dotnet", [Dll, "serve", "--state", state, .. arguments]);
         var errors = process.StandardError.ReadToEndAsync();
-        var line = await process.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)) ?? throw new InvalidOperationException(await errors);
-        Assert.StartsWith("listening on http://127.0.0.1:", line, StringComparison.Ordinal);
-        return new EmulatorExecutable(process, new Uri(line["listening on ".Length..]), errors);
+        try
+        {
+            var line = await process.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)) ?? throw new InvalidOperationException(await errors);
+            Assert.StartsWith("listening on http://127.0.0.1:", line, StringComparison.Ordinal);
+            return new EmulatorExecutable(process, new Uri(line["listening on ".Length..]), errors);
+        }
+        catch
+        {
+            process.Kill();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -131,13 +148,18 @@ internal sealed class EmulatorTestDocker : IAsyncDisposable
     public static async Task<EmulatorTestDocker> StartAsync()
     {
         var docker = new EmulatorTestDocker();
-        for (var tries = 0; (await EmulatorTestProcess.TryRunAsync("docker", "-H", docker.Socket, "version")).Code != 0; tries++)
+        for (var tries = 0; tries < 120 && !docker._process.HasExited; tries++)
         {
-            Assert.True(tries < 120 && !docker._process.HasExited, "dockerd does not answer");
+            if ((await EmulatorTestProcess.TryRunAsync("docker", "-H", docker.Socket, "version")).Code == 0)
+            {
+                return docker;
+            }
+
             await Task.Delay(500);
         }
 
-        return docker;
+        await docker.DisposeAsync();
+        throw new InvalidOperationException("dockerd does not answer");
     }
 
     public Task<string> RunAsync(params string[] arguments) => EmulatorTestProcess.RunAsync("docker", ["-H", Socket, .. arguments]);
@@ -148,7 +170,11 @@ internal sealed class EmulatorTestDocker : IAsyncDisposable
             .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
             .Select(pid => int.Parse(pid, System.Globalization.CultureInfo.InvariantCulture))
             .ToArray();
-        await EmulatorTestProcess.TerminateAsync(_process);
+        if (!_process.HasExited)
+        {
+            await EmulatorTestProcess.TerminateAsync(_process);
+        }
+
         await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
         foreach (var child in children)
         {

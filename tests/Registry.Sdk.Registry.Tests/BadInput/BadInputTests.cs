@@ -1,0 +1,300 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Registry.Sdk.Emulator;
+using Registry.Sdk.Registry.Tests.Publishing;
+using Registry.Sdk.TestKit;
+using Xunit;
+
+namespace Registry.Sdk.Registry.Tests.BadInput;
+
+/// <summary>
+/// Every line of "Bad input": it has a code of its own, its message names what to change, nothing is sent to any registry, and what is
+/// there stays. Beside each bad thing the publish has a good destination, so that "nothing" means more than the bad one.
+/// </summary>
+public sealed class BadInputTests(Registries registries) : IClassFixture<Registries>
+{
+    /// <summary>One kind of bad input.</summary>
+    /// <param name="Code">The code of every error.</param>
+    /// <param name="Says">What one of the messages must hold; <c>{open}</c>, <c>{closed}</c>, <c>{base}</c> and <c>{name}</c> are filled in.</param>
+    /// <param name="Arrange">Makes a good publish a bad one.</param>
+    internal sealed record Case(string Code, string[] Says, Func<Bench, Task> Arrange)
+    {
+        public Case(string code, string[] says, Action<Bench> arrange)
+            : this(code, says, bench =>
+            {
+                arrange(bench);
+                return Task.CompletedTask;
+            })
+        {
+        }
+    }
+
+    private const string WrongPassword = "wr0ng: secret";
+
+    /// <summary>What the repositories hold before; not the version that is published.</summary>
+    private static readonly SeedImage Existing = new()
+    {
+        Salt = "existing",
+        Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["org.opencontainers.image.version"] = "1.0.0", ["org.opencontainers.image.revision"] = Bench.Commit },
+    };
+
+    private static readonly Dictionary<string, Case> Cases = new(StringComparer.Ordinal)
+    {
+        ["malformed destination: no host"] = Destination("RSDK9001", "team/api", "docker.io/team/api", "Correct ContainerDestination"),
+        ["malformed destination: no name"] = Destination("RSDK9001", "ghcr.io/", "host/namespace/name", "Correct ContainerDestination"),
+        ["malformed destination: a tag"] = Destination("RSDK9001", "ghcr.io/team/api:v1", "':v1'", "Correct ContainerDestination"),
+        ["malformed destination: https"] = Destination("RSDK9001", "https://ghcr.io/team/api", "begins with a scheme", "Correct ContainerDestination"),
+        ["malformed destination: look-alike host"] = Destination("RSDK9001", "ghcr.iо/team/api", "host name", "Correct ContainerDestination"),
+        ["upper-case repository"] = Destination("RSDK9002", "ghcr.io/Team/Api", "Write 'ghcr.io/team/api'", "Correct ContainerDestination"),
+        ["two destinations are one: twice"] = Destination("RSDK9003", "{open}/{name}", "Remove one of the two ContainerDestination items"),
+        ["two destinations are one: localhost and 127.0.0.1"] = new("RSDK9003", ["'{open}/{name}' and '127.0.0.1:", "Remove one of the two ContainerDestination items"], b => Add(b, $"{b.Open.IpHost}/{b.Name}")),
+        ["two destinations are one: re-mapped"] = new("RSDK9003", ["'ghcr.io/{name}' are one repository", "ContainerDestination"], b =>
+        {
+            Add(b, $"ghcr.io/{b.Name}");
+            b.Request = b.Request with { Endpoints = [new("ghcr.io", $"http://{b.Open.Host}")] };
+        }),
+        ["plain http outside loopback: destination"] = Destination("RSDK9005", "http://registry.example/team/api", "Write 'registry.example/team/api' in ContainerDestination", "RegistrySdkEndpoint"),
+        ["plain http outside loopback: endpoint"] = new("RSDK9005", ["RegistrySdkEndpoint 'ghcr.io'", "Insecure=\"true\""], b => b.Request = b.Request with { Endpoints = [new("ghcr.io", "http://192.0.2.1:5000")] }),
+        ["illegal tag from a rule"] = new("RSDK2003", ["ContainerTagRule 'v{version}+x'", "'v1.2.3+x'"], b => b.Request = b.Request with { Derived = Bench.Facts("1.2.3", rules: [new("v{version}+x", "release", "false")]) }),
+        ["illegal tag from the user"] = new("RSDK2003", ["Correct ContainerImageTags", "'a b'"], b => b.Request = b.Request with { Derived = Bench.Facts("1.2.3", userTags: ["a b"]) }),
+        ["two branches with one tag"] = new("RSDK2004", ["'feature/a' and 'feature-a'", "'feature-a'", "ContainerTagRule"], async b =>
+        {
+            var repo = await RepositoryAsync(b);
+            await repo.BranchAsync("feature-a");
+            await repo.CheckoutAsync("feature/a", create: true);
+            await b.DeriveAsync(repo.Path);
+        }),
+        ["not a git repository and no ContainerVersion"] = new("RSDK1001", ["set ContainerVersion"], b => b.DeriveAsync(b.Request.ProjectDirectory)),
+        ["dirty release"] = new("RSDK2005", ["Commit, stash or ignore", "Program.cs"], async b =>
+        {
+            var repo = await RepositoryAsync(b);
+            await repo.TagAsync("v2.0.0");
+            repo.Write("Program.cs", "changed");
+            await b.DeriveAsync(repo.Path);
+        }),
+        ["dirty branch to a registry that is not here"] = new("RSDK2006", ["RegistrySdkAllowDirty=true", "Program.cs"], b =>
+        {
+            b.Request = b.Request with { Derived = Bench.Facts(dirty: ["Program.cs"]) };
+            Add(b, "registry.invalid/team/api");
+        }),
+        ["base image missing"] = new("RSDK4002", ["{base}/dotnet/aspnet:nope does not exist", "ContainerBaseImage"], b => b.Request = b.Request with { BaseTag = "nope" }),
+        ["base image missing: repository"] = new("RSDK4002", ["ContainerBaseImage"], b => b.Request = b.Request with { BaseRepository = "dotnet/nope" }),
+        ["base image of the wrong platform"] = new("RSDK4003", ["not made for linux/arm64; it has linux/amd64", "ContainerRuntimeIdentifier or ContainerBaseImage"], b => b.Request = b.Request with { RuntimeIdentifier = "linux-arm64" }),
+        ["base image of the wrong platform: index"] = new("RSDK4003", ["not made for linux/arm64; it has linux/amd64", "ContainerRuntimeIdentifier or ContainerBaseImage"], async b =>
+        {
+            await Seed.PushAsync(b.Base.Direct, b.Name, "index", new SeedImage { Index = true });
+            b.Request = b.Request with { BaseRepository = b.Name, BaseTag = "index", RuntimeIdentifier = "linux-arm64" };
+        }),
+        ["base image unreachable"] = new("RSDK4004", ["can't be reached", "ContainerBaseImage"], b => b.Request = b.Request with { BaseRegistry = Nobody() }),
+        ["base image's registry answers HTML"] = new("RSDK4004", ["HTML", "ContainerBaseImage"], b => b.Base.Lie = Answers.Html),
+        ["base image's registry answers nothing"] = new("RSDK4004", ["an empty body", "ContainerBaseImage"], b => b.Base.Lie = Answers.Nothing),
+        ["base image's registry answers a wrong digest"] = new("RSDK4010", ["should have been sha256:", "ContainerBaseImage"], b => b.Base.Lie = WrongManifest),
+        ["base image's config has a wrong digest"] = new("RSDK4010", ["GET blob sha256:", "ContainerBaseImage"], b => b.Base.Lie = Answers.When(r => r.Path.Value!.Contains("/blobs/", StringComparison.Ordinal), c => Answers.WithAsync(c, 200, "application/octet-stream", "{}"))),
+        ["base image with a member twice"] = new("RSDK4010", ["not a valid image", "ContainerBaseImage"], b => b.Base.Lie = c => Answers.WithAsync(c, 200, "application/vnd.oci.image.manifest.v1+json", """{"config":{},"config":{},"layers":[]}""")),
+        ["base image refuses credentials"] = new("RSDK4002", ["ContainerBaseImage", "docker login"], b => b.Request = b.Request with { BaseRegistry = b.Closed.IpHost }),
+        ["credentials missing"] = new("RSDK5003", ["none were found", "docker login {closed}", "RegistrySdkCredential Include=\"{closed}\""], b => b.Request = b.Request with { Credentials = [] }),
+        ["credentials refused: item"] = new("RSDK5003", ["RegistrySdkCredential '{closed}' (environment variable CLOSED_PASSWORD)", "docker login {closed}"], b => b.Set(("CLOSED_PASSWORD", WrongPassword))),
+        ["credentials refused: docker config"] = new("RSDK5003", ["docker/config.json", "docker login {closed}"], b =>
+        {
+            b.DockerConfig(b.Closed.Host, "tester", WrongPassword);
+            b.Request = b.Request with { Credentials = [] };
+        }),
+        ["credentials refused: shared pair"] = new("RSDK5003", ["DOTNET_CONTAINER_REGISTRY_UNAME and DOTNET_CONTAINER_REGISTRY_PWORD", "docker login {closed}"], b =>
+        {
+            b.Set(("DOTNET_CONTAINER_REGISTRY_UNAME", "tester"), ("DOTNET_CONTAINER_REGISTRY_PWORD", WrongPassword));
+            b.Request = b.Request with { Credentials = [], Destinations = [new($"{b.Closed.Host}/{b.Name}")] };
+        }),
+        ["credential variable not set"] = new("RSDK5009", ["NOT_SET"], b => b.Request = b.Request with { Credentials = [new(b.Closed.Host, "CLOSED_USER", "NOT_SET")] }),
+        ["registry unreachable"] = new("RSDK5001", ["can't be reached", "ContainerDestination"], b => Add(b, $"{Nobody()}/team/api")),
+        ["registry answers HTML"] = new("RSDK5002", ["HTML", "ContainerDestination"], b => b.Open.Lie = Answers.Html),
+        ["registry answers HTML with 404"] = new("RSDK5002", ["HTML", "ContainerDestination"], b => b.Open.Lie = c => Answers.WithAsync(c, 404, "text/html", "<p>no</p>")),
+        ["registry answers HTML below /v2/"] = new("RSDK5002", ["HTML", "ContainerDestination"], b => b.Open.Lie = Answers.When(r => r.Path != "/v2/", Answers.Html)),
+        ["registry answers nothing"] = new("RSDK5006", ["0 bytes instead of", "ContainerDestination"], b => b.Open.Lie = Answers.Nothing),
+        ["registry answers nothing to manifests"] = new("RSDK5002", ["an empty body", "ContainerDestination"], b => b.Open.Lie = Answers.When(r => r.Path.Value!.Contains("/manifests/", StringComparison.Ordinal), Answers.Nothing)),
+        ["registry answers a wrong digest"] = new("RSDK5006", ["should have been sha256:", "ContainerDestination"], b => b.Open.Lie = WrongManifest),
+        ["registry has a blob of another size"] = new("RSDK5006", ["bytes instead of", "ContainerDestination"], b => b.Open.Lie = Answers.When(r => r.Method == "HEAD" && r.Path.Value!.Contains("/blobs/", StringComparison.Ordinal), c => Answers.WithAsync(c, 200, "application/octet-stream", "x"))),
+        ["registry fails"] = new("RSDK6001", ["500", "TOOMANY 'try :: later'"], b => b.Open.Lie = c => Answers.WithAsync(c, 500, "application/json", """{"errors":[{"code":"TOOMANY","message":"try\n:: later"}]}""")),
+        ["immutable tag names another image"] = new("RSDK5005", ["v1.2.3 names sha256:", "they differ in version (1.0.0 there, 1.2.3 here)", "RegistrySdkOverwriteTag"], b => Seed.PushAsync(b.Open.Direct, b.Name, "v1.2.3", Existing)),
+        ["empty publish folder"] = new("RSDK3003", ["is empty", "PublishDir"], b => Directory.GetFileSystemEntries(b.PublishDirectory).ToList().ForEach(Remove)),
+        ["no publish folder"] = new("RSDK3003", ["does not exist", "PublishDir"], b => b.Request = b.Request with { PublishDirectory = b.Outside("nowhere") }),
+        ["unreadable file: a link that leads nowhere"] = new("RSDK3004", ["publish/link", "CopyToPublishDirectory"], b => Link(b, "gone.txt")),
+        ["unreadable file: links in a circle"] = new("RSDK3004", ["publish/link", "CopyToPublishDirectory"], b => Link(b, "link")),
+        ["unreadable file: locked"] = new("RSDK3004", ["publish/locked", "CopyToPublishDirectory"], b => b.Own(new FileStream(b.Write("locked", "x"), FileMode.Open, FileAccess.ReadWrite, FileShare.None))),
+        ["symlink out of the publish folder: file"] = new("RSDK3005", ["publish/link is a symbolic link to /", "CopyToPublishDirectory"], b =>
+        {
+            File.WriteAllText(b.Outside("secret.txt"), "secret");
+            Link(b, b.Outside("secret.txt"));
+        }),
+        ["symlink out of the publish folder: relative"] = new("RSDK3005", ["publish/link is a symbolic link to /", "CopyToPublishDirectory"], b =>
+        {
+            File.WriteAllText(b.Outside("secret.txt"), "secret");
+            Link(b, "wwwroot/../../outside/secret.txt");
+        }),
+        ["symlink out of the publish folder: folder"] = new("RSDK3005", ["publish/link is a symbolic link to /", "CopyToPublishDirectory"], b => Link(b, "..")),
+        ["symlink without end"] = new("RSDK3005", ["it has no end", "CopyToPublishDirectory"], b => Link(b, ".")),
+        ["Windows RID"] = new("RSDK4005", ["ContainerRuntimeIdentifier is 'win-x64'", "linux-x64"], b => b.Request = b.Request with { RuntimeIdentifier = "win-x64" }),
+        ["several RIDs"] = new("RSDK4007", ["ContainerRuntimeIdentifier"], b => b.Request = b.Request with { RuntimeIdentifier = "linux-x64;linux-arm64" }),
+        ["malformed base image"] = new("RSDK4001", ["ContainerBaseImage is"], b => b.Request = b.Request with { BaseRepository = "Dotnet" }),
+        ["declared private and readable by anyone"] = new("RSDK7001", ["declared private", "Visibility"], b => b.Request = b.Request with { Destinations = [new($"{b.Open.Host}/{b.Name}", Visibility: "private"), new($"{b.Closed.Host}/{b.Name}")] }),
+    };
+
+    public static TheoryData<string> Names => [.. Cases.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task Bad_input_is_named_and_nothing_is_sent(string name)
+    {
+        var (code, says, arrange) = Cases[name];
+        await using var bench = await Bench.CreateAsync(registries);
+        foreach (var target in new[] { bench.Open, bench.Closed })
+        {
+            await Seed.PushAsync(target.Direct, bench.Name, "v1.0.0", Existing);
+            await Seed.TagAsync(target.Direct, bench.Name, "v1.0.0", "v1", "latest", "main");
+        }
+
+        await arrange(bench);
+        var before = await TagsAsync(bench);
+
+        var published = await bench.PublishAsync();
+
+        Assert.NotEmpty(published.Errors);
+        Assert.All(published.Errors, e => Assert.True(e.Code == code, e.ToString()));
+        foreach (var words in says)
+        {
+            var text = words.Replace("{open}", bench.Open.Host).Replace("{closed}", bench.Closed.Host).Replace("{base}", bench.Base.Host).Replace("{name}", bench.Name);
+            Assert.True(published.Errors.Any(e => e.Message.Contains(text, StringComparison.Ordinal)), $"'{text}' is not in: {string.Join('\n', published.Errors)}");
+        }
+
+        Assert.All(published.Errors, e => Assert.DoesNotContain('\n', e.Message));
+        Assert.Empty(bench.Targets.SelectMany(t => t.Writes));
+        Assert.Null(published.Report.Transfer);
+        Assert.Equal(before, await TagsAsync(bench));
+        AssertReceipt(published, code);
+        foreach (var secret in new[] { WrongPassword, bench.Login.Password })
+        {
+            Assert.DoesNotContain(secret, string.Join('\n', [published.Receipt, .. published.Log, .. published.Reporting.ConsoleLines, .. published.Errors.Select(e => e.Message)]));
+        }
+    }
+
+    /// <summary>Whether a registry lets somebody push shows by trying only: one POST, nothing else of the image.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Without_push_right_no_byte_and_no_tag_leaves(bool anonymous)
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        await Seed.PushAsync(bench.Open.Direct, bench.Name, "latest", Existing);
+        await using var state = new TempDirectory();
+        await using var emulator = await EmulatorServer.StartAsync(new()
+        {
+            StateDirectory = state.Path,
+            Users = { ["reader"] = new("read only", EmulatorRights.Pull), ["owner"] = "owner" },
+            AnonymousPull = anonymous,
+        });
+        bench.Set(("READER", "reader"), ("READER_PASSWORD", "read only"));
+        bench.Request = bench.Request with
+        {
+            Destinations = [.. bench.Request.Destinations, new($"{emulator.Host}/team/api")],
+            Credentials = [.. bench.Request.Credentials, new(emulator.Host, "READER", "READER_PASSWORD")],
+        };
+        var before = await TagsAsync(bench);
+
+        var published = await bench.PublishAsync();
+
+        var error = Assert.Single(published.Errors);
+        Assert.Equal("RSDK5004", error.Code);
+        Assert.Contains($"RegistrySdkCredential '{emulator.Host}' (environment variable READER_PASSWORD)", error.Message);
+        Assert.Contains("Give that account the push right", error.Message);
+        Assert.DoesNotContain("read only", error.Message);
+        Assert.Equal(["POST"], emulator.Requests.Where(r => r.Method is not ("GET" or "HEAD")).Select(r => r.Method));
+        Assert.All(new[] { bench.Open, bench.Closed }, t => Assert.Equal(["POST", "DELETE"], t.Writes.Select(w => w.Method)));
+        Assert.Equal(0, bench.Targets.Sum(t => t.Writes.Sum(w => w.RequestBytes)));
+        Assert.Equal(before, await TagsAsync(bench));
+        Assert.All(published.Report.Transfer!.Destinations, d => Assert.All(d.Tags, t => Assert.Equal(Core.Transfer.TagState.Pending, t.State)));
+        AssertReceipt(published, "RSDK5004");
+        Assert.Contains(published.Reporting.ConsoleLines, l => l.Contains("(pending)", StringComparison.Ordinal));
+    }
+
+    /// <summary>What stops a publish stops its plan too: PlanContainers shows it without sending anything.</summary>
+    [Theory]
+    [InlineData("credentials missing")]
+    [InlineData("immutable tag names another image")]
+    [InlineData("registry answers HTML")]
+    public async Task A_plan_finds_it_too(string name)
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        await Cases[name].Arrange(bench);
+        bench.Request = bench.Request with { PlanOnly = true };
+
+        var published = await bench.PublishAsync();
+
+        Assert.Equal(Cases[name].Code, Assert.Single(published.Errors).Code);
+        Assert.Empty(bench.Targets.SelectMany(t => t.Writes));
+    }
+
+    private static Case Destination(string code, string destination, params string[] says)
+        => new(code, says, b => Add(b, destination.Replace("{open}", b.Open.Host).Replace("{name}", b.Name)));
+
+    private static void Add(Bench bench, string destination) => bench.Request = bench.Request with { Destinations = [.. bench.Request.Destinations, new(destination)] };
+
+    private static async Task<GitRepo> RepositoryAsync(Bench bench)
+    {
+        var repo = await GitRepo.CreateAsync(Path.Combine(bench.Request.ProjectDirectory, "repo"));
+        repo.Write("Program.cs", "first");
+        await repo.CommitAsync();
+        return repo;
+    }
+
+    private static void Link(Bench bench, string target) => File.CreateSymbolicLink(Path.Combine(bench.PublishDirectory, "link"), target);
+
+    private static void Remove(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            Directory.Delete(path, recursive: true);
+        }
+        else
+        {
+            File.Delete(path);
+        }
+    }
+
+    /// <summary>An address where nobody listens.</summary>
+    private static string Nobody()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return listener.LocalEndpoint.ToString()!;
+    }
+
+    // HEAD tells the truth, GET by that digest brings something else.
+    private static async Task<bool> WrongManifest(HttpContext context)
+        => context.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal) && HttpMethods.IsGet(context.Request.Method)
+            && await AnswerWrongAsync(context);
+
+    private static Task<bool> AnswerWrongAsync(HttpContext context)
+    {
+        context.Response.Headers["Docker-Content-Digest"] = "sha256:" + new string('0', 64);
+        return Answers.WithAsync(context, 200, "application/vnd.oci.image.manifest.v1+json", """{"schemaVersion":2}""");
+    }
+
+    private static async Task<IReadOnlyList<string>> TagsAsync(Bench bench)
+    {
+        var result = new List<string>();
+        foreach (var target in bench.Targets)
+        {
+            result.AddRange((await Seed.TagsAsync(target.Direct, bench.Name)).Select(t => $"{target.Name} {t.Key} {t.Value}"));
+        }
+
+        return result;
+    }
+
+    private static void AssertReceipt(Published published, string code)
+    {
+        using var receipt = JsonDocument.Parse(published.Receipt);
+        Assert.False(receipt.RootElement.GetProperty("succeeded").GetBoolean());
+        Assert.Contains(code, receipt.RootElement.GetProperty("diagnostics").EnumerateArray().Select(d => d.GetProperty("code").GetString()));
+    }
+}

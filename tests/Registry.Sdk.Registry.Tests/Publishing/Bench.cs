@@ -1,0 +1,346 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Registry.Sdk.Core;
+using Registry.Sdk.Core.Facts;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Reporting;
+using Registry.Sdk.Core.Versioning;
+using Registry.Sdk.TestKit;
+using Xunit;
+
+namespace Registry.Sdk.Registry.Tests.Publishing;
+
+/// <summary>The real registries of one test class: each test puts proxies of its own in front of them, and uses repositories of its own.</summary>
+public sealed class Registries : IAsyncLifetime
+{
+    public DistributionServer Open { get; private set; } = null!;
+
+    public DistributionServer Closed { get; private set; } = null!;
+
+    public DistributionServer Base { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        var servers = await Task.WhenAll(
+            DistributionServer.StartAsync(),
+            DistributionServer.StartAsync(new DistributionOptions { Authenticate = true, RelativeUrls = true }),
+            DistributionServer.StartAsync());
+        (Open, Closed, Base) = (servers[0], servers[1], servers[2]);
+        using var client = Base.CreateClient();
+        await Seed.PushAsync(client, Bench.BaseRepository, "10.0", Bench.BaseImage);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Open.DisposeAsync();
+        await Closed.DisposeAsync();
+        await Base.DisposeAsync();
+    }
+}
+
+/// <summary>One request, in the order of arrival over all registries of a bench.</summary>
+internal sealed record Arrival(int Index, string Registry, string Method, string Path, string Query, string? Authorization)
+{
+    public bool IsBlobPut => Method == "PUT" && Path.Contains("/blobs/uploads/", StringComparison.Ordinal);
+
+    public bool IsManifestPut => Method == "PUT" && Path.Contains("/manifests/", StringComparison.Ordinal);
+
+    public bool IsTagPut => IsManifestPut && !Path.Contains("/manifests/sha256:", StringComparison.Ordinal);
+
+    public bool IsPost => Method == "POST";
+
+    public bool IsWrite => Method is "POST" or "PUT" or "PATCH" or "DELETE";
+
+    public override string ToString() => $"{Index} {Registry} {Method} {Path}{Query}";
+}
+
+/// <summary>A registry as a test sees it: through a proxy that remembers and can lie, and directly.</summary>
+internal sealed class Target(string name, CountingProxy proxy, HttpClient direct) : IAsyncDisposable
+{
+    public string Name { get; } = name;
+
+    /// <summary><c>localhost:PORT</c> of the proxy.</summary>
+    public string Host => proxy.Address;
+
+    /// <summary>The same as <c>127.0.0.1:PORT</c>.</summary>
+    public string IpHost => proxy.IpAddress;
+
+    public int Port => proxy.Port;
+
+    public IReadOnlyList<ProxiedRequest> Requests => proxy.Requests;
+
+    public IReadOnlyList<ProxiedRequest> Writes => proxy.Writes;
+
+    /// <summary>Requests that do not go through the proxy, and so are not counted.</summary>
+    public HttpClient Direct { get; } = direct;
+
+    /// <summary>Answers in the registry's place where it returns true.</summary>
+    public Func<HttpContext, Task<bool>>? Lie { get; set; }
+
+    public void Clear() => proxy.Clear();
+
+    public static async Task<Target> StartAsync(string name, Uri upstream, HttpClient direct, Action<string, HttpContext> arrived)
+    {
+        var proxy = await CountingProxy.StartAsync(upstream);
+        var target = new Target(name, proxy, direct);
+        proxy.Intercept = context =>
+        {
+            arrived(name, context);
+            return target.Lie is { } lie ? lie(context) : Task.FromResult(false);
+        };
+        return target;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await proxy.DisposeAsync();
+        Direct.Dispose();
+    }
+}
+
+/// <summary>What came of one publish.</summary>
+internal sealed record Published(PublishReport Report, ReportingResult Reporting, string Receipt, IReadOnlyList<string> Log)
+{
+    public IReadOnlyList<Diagnostic> Errors => [.. Report.Diagnostics.Concat(Reporting.Diagnostics).Where(d => d.IsError)];
+
+    public IReadOnlyList<string> Codes => [.. Report.Diagnostics.Select(d => d.Code)];
+
+    public string Digest => Report.Image!.Manifest.Descriptor.Digest.ToString();
+
+    public Published EnsureSucceeded()
+    {
+        Assert.True(Report.Succeeded, string.Join('\n', Errors));
+        return this;
+    }
+}
+
+/// <summary>One publish in process: a publish folder, facts, and three registries (open, with htpasswd, with base images) behind proxies.</summary>
+internal sealed class Bench : IAsyncDisposable
+{
+    public const string Commit = "0123456789abcdef0123456789abcdef01234567";
+    public static readonly DateTimeOffset CommitTime = new(2026, 11, 1, 12, 0, 0, TimeSpan.Zero);
+
+    public const string BaseRepository = "dotnet/aspnet";
+
+    /// <summary>The base image that every test finds under <c>dotnet/aspnet:10.0</c>.</summary>
+    public static readonly SeedImage BaseImage = new();
+
+    private readonly TempDirectory _directory = new("bench");
+    private readonly ConcurrentQueue<Arrival> _arrivals = new();
+    private readonly List<IDisposable> _owned = [];
+    private readonly List<Target> _more = [];
+    private int _arrived = -1;
+
+    private Bench()
+    {
+    }
+
+    public Target Open { get; private set; } = null!;
+
+    public Target Closed { get; private set; } = null!;
+
+    public Target Base { get; private set; } = null!;
+
+    /// <summary>User and password of <see cref="Closed"/>.</summary>
+    public (string User, string Password) Login { get; private set; }
+
+    /// <summary>A repository name that no other test has.</summary>
+    public string Name { get; } = $"team-{Guid.NewGuid():N}/api";
+
+    public string PublishDirectory => _directory.Folder("publish");
+
+    /// <summary>What is published; tests change it.</summary>
+    public PublishRequest Request { get; set; } = null!;
+
+    /// <summary>The history that floating branch tags are judged by.</summary>
+    public IGit Git { get; set; } = new NoGit();
+
+    public IReadOnlyList<Target> Targets => [Open, Closed, Base, .. _more];
+
+    /// <summary>All requests at all registries since <see cref="Forget"/>, in order of arrival.</summary>
+    public IReadOnlyList<Arrival> Arrivals => [.. _arrivals.OrderBy(a => a.Index)];
+
+    public static async Task<Bench> CreateAsync(Registries registries)
+    {
+        var bench = new Bench { Login = (registries.Closed.Username, registries.Closed.Password) };
+        bench.Open = await Target.StartAsync("open", registries.Open.BaseUri, registries.Open.CreateClient(), bench.Arrived);
+        bench.Closed = await Target.StartAsync("closed", registries.Closed.BaseUri, registries.Closed.CreateClient(), bench.Arrived);
+        bench.Base = await Target.StartAsync("base", registries.Base.BaseUri, registries.Base.CreateClient(), bench.Arrived);
+        bench.Write("api.dll", "an assembly");
+        bench.Write("api", "\u007fELF an app host");
+        bench.Write("wwwroot/index.html", "<p>hello</p>");
+        bench.Request = new PublishRequest
+        {
+            Project = "Api",
+            Configuration = "Release",
+            ProjectDirectory = bench._directory.Folder("project"),
+            Derived = Facts(containerVersion: "1.2.3"),
+            PublishDirectory = bench.PublishDirectory,
+            LayoutDirectory = bench._directory.Folder("layout"),
+            Destinations = [new($"{bench.Open.Host}/{bench.Name}"), new($"{bench.Closed.Host}/{bench.Name}")],
+            DestinationProperty = "ContainerDestination",
+            Credentials = [new(bench.Closed.Host, "CLOSED_USER", "CLOSED_PASSWORD")],
+            Environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["CLOSED_USER"] = bench.Login.User, ["CLOSED_PASSWORD"] = bench.Login.Password },
+            BaseRegistry = bench.Base.Host,
+            BaseRepository = BaseRepository,
+            BaseTag = "10.0",
+            RuntimeIdentifier = "linux-x64",
+            Settings = new() { AppCommand = ["dotnet", "/app/api.dll"] },
+            Reports = new(bench._directory.File("receipt.json"), null, null),
+        };
+        return bench;
+    }
+
+    /// <summary>One more registry behind a proxy.</summary>
+    public async Task<Target> AttachAsync(string name, Uri upstream)
+    {
+        var target = await Target.StartAsync(name, upstream, new HttpClient { BaseAddress = upstream }, Arrived);
+        _more.Add(target);
+        return target;
+    }
+
+    /// <summary>Facts and version as they come out of these words, without git.</summary>
+    public static Outcome<Derived> Facts(
+        string containerVersion = "", string? branch = "main", string commit = Commit, DateTimeOffset? time = null, string[]? tags = null, IReadOnlyList<TagRule>? rules = null, string[]? userTags = null, string[]? dirty = null)
+    {
+        var facts = new BuildFacts(
+            new GitFacts { State = GitState.Ok, Commit = commit, CommitTime = time ?? CommitTime, Branch = branch, TagsAtHead = tags ?? [], Height = 1, DirtyFiles = dirty ?? [] }, null, null);
+        var version = VersioningStage.Run(new(facts, containerVersion, userTags ?? [], rules ?? VersioningStage.DefaultTagRules, "v"));
+        return version.Succeeded ? Outcome<Derived>.Success(new(facts, version.Value), version.Diagnostics) : Outcome<Derived>.Failure(version.Diagnostics);
+    }
+
+    /// <summary>Facts and version of a real repository.</summary>
+    public async Task DeriveAsync(string folder, string containerVersion = "")
+    {
+        var git = new GitCommandLine(CleanEnvironment.Create().Variables);
+        Git = git;
+        Request = Request with
+        {
+            ProjectDirectory = folder,
+            Derived = await PublishPipeline.DeriveAsync(
+                new FactsInput(folder, [folder], [], new Dictionary<string, string>(StringComparer.Ordinal), "v"),
+                facts => new VersioningInput(facts, containerVersion, [], VersioningStage.DefaultTagRules, "v"), git, CancellationToken.None),
+        };
+    }
+
+    /// <summary>A file of the publish folder.</summary>
+    public string Write(string path, string content)
+    {
+        var file = _directory.File("publish", path);
+        File.WriteAllText(file, content, new UTF8Encoding(false));
+        return file;
+    }
+
+    /// <summary>A path outside the publish folder.</summary>
+    public string Outside(string name) => _directory.File("outside", name);
+
+    /// <summary>Adds variables to the environment that credentials come from.</summary>
+    public void Set(params (string Name, string Value)[] variables)
+    {
+        var environment = new Dictionary<string, string>(Request.Environment, StringComparer.Ordinal);
+        foreach (var (name, value) in variables)
+        {
+            environment[name] = value;
+        }
+
+        Request = Request with { Environment = environment };
+    }
+
+    /// <summary>Writes a docker configuration with one login and points DOCKER_CONFIG at it; gives the file.</summary>
+    public string DockerConfig(string host, string user, string password)
+    {
+        var file = _directory.File("docker", "config.json");
+        var auth = Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));
+        File.WriteAllText(file, JsonSerializer.Serialize(new { auths = new Dictionary<string, object>(StringComparer.Ordinal) { [host] = new { auth } } }));
+        Set(("DOCKER_CONFIG", Path.GetDirectoryName(file)!));
+        return file;
+    }
+
+    /// <summary>Publishes <see cref="Request"/>.</summary>
+    public async Task<Published> PublishAsync(CancellationToken cancellationToken = default)
+    {
+        var log = new Log();
+        var (report, reporting) = await PublishPipeline.RunAsync(Request, Git, log, cancellationToken);
+        return new(report, reporting, await File.ReadAllTextAsync(Request.Reports.ReceiptPath, CancellationToken.None), log.Lines);
+    }
+
+    /// <summary>Keeps something until the test is over.</summary>
+    public void Own(IDisposable thing) => _owned.Add(thing);
+
+    /// <summary>Forgets the requests so far.</summary>
+    public void Forget()
+    {
+        _arrivals.Clear();
+        foreach (var target in Targets)
+        {
+            target.Clear();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _owned.ForEach(o => o.Dispose());
+        foreach (var target in Targets)
+        {
+            await target.DisposeAsync();
+        }
+
+        await _directory.DisposeAsync();
+    }
+
+    private void Arrived(string registry, HttpContext context)
+        => _arrivals.Enqueue(new(
+            Interlocked.Increment(ref _arrived), registry, context.Request.Method, context.Request.Path, context.Request.QueryString.ToString(),
+            AuthenticationHeaderValue.TryParse(context.Request.Headers.Authorization, out var header) ? header.ToString() : null));
+
+    private sealed class NoGit : IGit
+    {
+        public Task<GitResult?> RunAsync(string workingDirectory, IReadOnlyList<string> arguments, CancellationToken cancellationToken) => Task.FromResult<GitResult?>(null);
+
+        public IAsyncEnumerable<string> ReadLinesAsync(string workingDirectory, IReadOnlyList<string> arguments, CancellationToken cancellationToken) => throw new GitException("no git");
+    }
+
+    private sealed class Log : IPublishLog
+    {
+        private readonly ConcurrentQueue<string> _lines = new();
+
+        public IReadOnlyList<string> Lines => [.. _lines];
+
+        public void Stage(string message) => _lines.Enqueue(message);
+
+        public void Note(string message) => _lines.Enqueue(message);
+
+        public void Request(string message) => _lines.Enqueue(message);
+
+        public void Uploading(Destination destination, Descriptor blob, long sent, double bytesPerSecond) => _lines.Enqueue($"{destination} {sent}");
+    }
+}
+
+/// <summary>Answers that no registry should give.</summary>
+internal static class Answers
+{
+    /// <summary>Answers with a status, a type and a text.</summary>
+    public static async Task<bool> WithAsync(HttpContext context, int status, string? contentType, string body)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = contentType;
+        context.Response.ContentLength = Encoding.UTF8.GetByteCount(body);
+        if (!HttpMethods.IsHead(context.Request.Method))
+        {
+            await context.Response.WriteAsync(body);
+        }
+
+        return true;
+    }
+
+    public static Task<bool> Html(HttpContext context) => WithAsync(context, 200, "text/html; charset=utf-8", "<!doctype html><title>Sign in</title>");
+
+    public static Task<bool> Nothing(HttpContext context) => WithAsync(context, 200, null, "");
+
+    /// <summary>Lies about those requests only.</summary>
+    public static Func<HttpContext, Task<bool>> When(Func<HttpRequest, bool> condition, Func<HttpContext, Task<bool>> answer)
+        => context => condition(context.Request) ? answer(context) : Task.FromResult(false);
+}
