@@ -6,6 +6,8 @@ namespace Registry.Sdk.Core.Editions;
 /// <summary>Makes the bill.</summary>
 public static class EditionsStage
 {
+    private static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(15);
+
     /// <summary>Lists and hashes every file of the publish folder.</summary>
     /// <remarks>
     /// Links to files and folders inside are followed: an image holds what the application would read. A link that leaves the folder is an
@@ -71,6 +73,14 @@ public static class EditionsStage
         {
             var path = prefix + entry.Name;
             var source = entry.FullName;
+            if (entry.Name.StartsWith(".wh.", StringComparison.Ordinal))
+            {
+                // Source: OCI image spec, layer.md, «Whiteouts».
+                diagnostics.Add(DiagnosticCodes.WhiteoutName.Report(
+                    $"{entry.FullName} can't be in an image: there a name that begins with .wh. deletes the file named after it. Rename it, or keep it out with CopyToPublishDirectory=\"Never\".", entry.FullName));
+                continue;
+            }
+
             if (entry.LinkTarget is { } target)
             {
                 if (RealPath.Resolve(entry.FullName) is not { } real)
@@ -107,7 +117,8 @@ public static class EditionsStage
 
     private static async Task<BillFile> ReadAsync(string path, string source, CancellationToken cancellationToken)
     {
-        var stream = new FileStream(source, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan, BufferSize = 0 });
+        var expected = new FileInfo(source).Length;
+        var stream = await OpenAsync(source, cancellationToken).ConfigureAwait(false);
         await using (stream.ConfigureAwait(false))
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -124,11 +135,30 @@ public static class EditionsStage
 
                 hash.AppendData(buffer, 0, read);
                 size += read;
+                if (size > expected)
+                {
+                    throw new IOException("it grows while it is read, or is no regular file");
+                }
             }
 
             // The owner's bit alone: git and NuGet keep it, while group and others follow the umask.
             var isExecutable = looksExecutable || (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(stream.SafeFileHandle) & UnixFileMode.UserExecute) != UnixFileMode.None);
             return new(path, source, size, Digest.FromHash(hash.GetHashAndReset()), isExecutable);
+        }
+    }
+
+    /// <summary>Opens a file, but does not wait for one that is none: a named pipe opens only once somebody writes to it.</summary>
+    private static async Task<FileStream> OpenAsync(string path, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Task.Run(
+                () => new FileStream(path, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan, BufferSize = 0 }),
+                cancellationToken).WaitAsync(OpenTimeout, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            throw new IOException("it does not open; it may be a named pipe", e);
         }
     }
 

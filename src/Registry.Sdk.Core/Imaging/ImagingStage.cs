@@ -8,6 +8,8 @@ namespace Registry.Sdk.Core.Imaging;
 /// <summary>Composes an image from the bill on a base image, into an OCI layout.</summary>
 public static class ImagingStage
 {
+    private static readonly TimeSpan KeepUnused = TimeSpan.FromHours(1);
+
     /// <summary>Runs the stage. The layout is complete but for the base image's layers, which stay at their registry until a destination lacks them.</summary>
     public static async Task<Outcome<ComposedImage>> RunAsync(ImagingInput input, IBaseImageSource baseImages, CancellationToken cancellationToken)
     {
@@ -179,11 +181,12 @@ public static class ImagingStage
         await File.WriteAllBytesAsync(Path.Combine(layout, "index.json"), index, cancellationToken).ConfigureAwait(false);
         await File.WriteAllTextAsync(Path.Combine(layout, "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}", cancellationToken).ConfigureAwait(false);
 
-        // What earlier publishes left would grow without end; base layers that were fetched stay, they are checked before use.
+        // What earlier publishes left would grow without end. What is young may belong to a publish of this project that runs beside this one.
         var used = layers.Select(l => l.Descriptor.Digest.Hex).Append(configDescriptor.Digest.Hex).Append(manifestDescriptor.Digest.Hex).ToHashSet(StringComparer.Ordinal);
-        foreach (var old in Directory.EnumerateFiles(blobs).Where(f => Path.GetFileName(f) is { Length: 64 } name && !used.Contains(name)))
+        var young = DateTime.UtcNow - KeepUnused;
+        foreach (var old in new DirectoryInfo(blobs).EnumerateFiles().Where(f => !used.Contains(f.Name) && f.LastWriteTimeUtc < young))
         {
-            File.Delete(old);
+            old.Delete();
         }
     }
 

@@ -36,6 +36,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor EmptyPublishFolder = new("RSDK3003", Error, "The publish folder is empty or missing", "Publish without NoBuild, or correct PublishDir.");
     public static readonly DiagnosticDescriptor UnreadableFile = new("RSDK3004", Error, "A file of the publish folder can't be read", "Make the file readable, or keep it out of the publish output (CopyToPublishDirectory=Never).");
     public static readonly DiagnosticDescriptor SymlinkOutside = new("RSDK3005", Error, "A symbolic link leaves the publish folder", "Replace the link by the file, or keep it out of the publish output (CopyToPublishDirectory=Never).");
+    public static readonly DiagnosticDescriptor WhiteoutName = new("RSDK3006", Error, "A file's name would delete another file in the image", "Rename the file: names that begin with .wh. are whiteouts in image layers.");
 
     // 4xxx imaging
     public static readonly DiagnosticDescriptor BadBaseImage = new("RSDK4001", Error, "ContainerBaseImage is not an image reference", "Set ContainerBaseImage to host/name:tag or host/name@sha256:….");

@@ -15,7 +15,7 @@ public static class ConsoleReport
         if (report.Version is { } version)
         {
             // MSBuild's own form for what a project made. The terminal logger shows nothing of a successful project but the message of this form.
-            lines.Add($"{report.Project} -> {version.Version} ({report.Configuration}): {version.Reason}");
+            lines.Add($"{report.Project} -> {version.Version} ({report.Configuration}): {version.Reason}{(report.Succeeded ? string.Empty : " - failed")}");
         }
 
         if (report.Image is { } image)
