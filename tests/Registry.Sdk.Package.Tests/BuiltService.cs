@@ -39,8 +39,8 @@ public sealed class BuiltService : IAsyncDisposable
         var project = workspace.Reference(Projects.Service(Kind.Web), fixture.Feed, Form.Sdk)
             .Item("ContainerDestination", "$(Destinations)")
             .Item("RegistrySdkCredential", "item.example", ("UsernameVariable", "ITEM_USER"), ("PasswordVariable", "ITEM_PASSWORD"))
-            // So that a test can publish an empty folder: stock fills it on every publish.
-            .Add(new("Target", new System.Xml.Linq.XAttribute("Name", "Lose"), new System.Xml.Linq.XAttribute("AfterTargets", "Publish"), new System.Xml.Linq.XAttribute("Condition", "'$(LosePublishDir)' == 'true'"),
+            // So that a test can publish an empty folder: stock fills it on every publish, and looks into it until all of Publish is done.
+            .Add(new("Target", new System.Xml.Linq.XAttribute("Name", "Lose"), new System.Xml.Linq.XAttribute("BeforeTargets", "ComputeContainerConfig"), new System.Xml.Linq.XAttribute("Condition", "'$(LosePublishDir)' == 'true'"),
                 new System.Xml.Linq.XElement("RemoveDir", new System.Xml.Linq.XAttribute("Directories", "$(PublishDir)"))));
         var path = workspace.WriteService("src/service", "Service", project, Kind.Web);
         var commit = await workspace.ReleaseAsync();
@@ -56,8 +56,9 @@ public sealed class BuiltService : IAsyncDisposable
             File.Delete(ReceiptPath);
         }
 
-        Workspace.Environment = clean.With(environment ?? []);
-        return Workspace.PublishAsync(Project, [$"-t:{target}", "--no-build", $"-p:Destinations={destinations.Replace(";", "%3B", StringComparison.Ordinal)}", .. arguments]);
+        // As an environment variable, because on the command line a semicolon ends the property.
+        Workspace.Environment = clean.With(environment ?? []).With("Destinations", destinations);
+        return Workspace.PublishAsync(Project, [$"-t:{target}", "--no-build", .. arguments]);
     }
 
     public ValueTask DisposeAsync() => Workspace.DisposeAsync();

@@ -4,9 +4,12 @@ using Registry.Sdk.Emulator;
 using Registry.Sdk.TestKit;
 using Xunit;
 
+// Each test is a build or several, and the machine has two cores.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
 namespace Registry.Sdk.Package.Tests;
 
-/// <summary>One collection, so one test at a time: each of them is a build, and the machine has two cores.</summary>
+/// <summary>One collection, so one fixture for all.</summary>
 [CollectionDefinition(Name)]
 public sealed class PackageTests : ICollectionFixture<PackageFixture>
 {

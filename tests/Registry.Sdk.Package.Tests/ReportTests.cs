@@ -20,7 +20,7 @@ public sealed partial class ReportTests(PackageFixture fixture)
         Assert.True(result.Succeeded, result.ToString());
         var digest = (await fixture.View.TagsAsync("report/one"))["latest"];
         var lines = result.Process.StandardOutput.Split('\n').Select(line => line.TrimEnd()).ToList();
-        Assert.Contains(lines, line => line.Contains("Service 1.4.2 (Release)", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.Contains("Service -> 1.4.2 (Release)", StringComparison.Ordinal));
         Assert.Contains(lines, line => line.Contains($"image {digest} on ", StringComparison.Ordinal));
         Assert.Matches(@"^ *destination +tags +sent +mounted +skipped +time$", lines.Single(line => line.Contains("destination ", StringComparison.Ordinal)));
         foreach (var repository in new[] { "report/one", "report/two" })
@@ -107,7 +107,7 @@ public sealed partial class ReportTests(PackageFixture fixture)
         var text = Escapes().Replace(run.StandardOutput, "");
         var digest = (await fixture.View.TagsAsync("report/terminal"))["latest"];
         Assert.Contains(digest, text, StringComparison.Ordinal);
-        Assert.Contains("Service 1.4.2 (Release)", text, StringComparison.Ordinal);
+        Assert.Contains("1.4.2 (Release)", text, StringComparison.Ordinal);
         Assert.Matches($@"{Regex.Escape($"{fixture.Emulator.Host}/report/terminal")} +v1\.4\.2 v1\.4 v1 latest", text);
     }
 
