@@ -29,15 +29,26 @@ public sealed class GitCommandLine : IGit
         ("GIT_NO_REPLACE_OBJECTS", "1"), // the version is a function of the commit, not of local replacements
     ];
 
+    // Generous: no command here takes seconds. But git opens what lies in the tree, and a named pipe called .gitignore holds it for ever.
+    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(60);
+
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
 
     private readonly Dictionary<string, string> _environment;
     private readonly string? _program;
+    private readonly TimeSpan _timeout;
 
     /// <summary>Makes one.</summary>
     /// <param name="environment">The environment git gets and whose <c>PATH</c> is searched; null: this process's.</param>
     public GitCommandLine(IReadOnlyDictionary<string, string>? environment = null)
+        : this(environment, DefaultTimeout)
     {
+    }
+
+    /// <summary>Makes one with another time-out, for tests.</summary>
+    internal GitCommandLine(IReadOnlyDictionary<string, string>? environment, TimeSpan timeout)
+    {
+        _timeout = timeout;
         _environment = new Dictionary<string, string>(OperatingSystem.IsWindows() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal);
         foreach (var (name, value) in environment ?? ProcessEnvironment())
         {
@@ -71,13 +82,25 @@ public sealed class GitCommandLine : IGit
             return new GitResult(128, "", $"the folder {workingDirectory} does not exist");
         }
 
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var process = Start(_program, workingDirectory, arguments);
-        using var kill = cancellationToken.Register(() => Kill(process));
-        var error = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        var output = await process.StandardOutput.ReadToEndAsync(CancellationToken.None).ConfigureAwait(false);
-        await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
-        cancellationToken.ThrowIfCancellationRequested();
-        return new GitResult(process.ExitCode, output, await error.ConfigureAwait(false));
+        limit.CancelAfter(_timeout);
+        try
+        {
+            // WaitAsync, for a read of a pipe that a stray descendant holds open need not heed its token.
+            var error = process.StandardError.ReadToEndAsync(limit.Token);
+            var output = await process.StandardOutput.ReadToEndAsync(limit.Token).WaitAsync(limit.Token).ConfigureAwait(false);
+            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            return new GitResult(process.ExitCode, output, await error.WaitAsync(limit.Token).ConfigureAwait(false));
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw TimedOut(arguments);
+        }
+        finally
+        {
+            Kill(process);
+        }
     }
 
     /// <inheritdoc/>
@@ -90,26 +113,52 @@ public sealed class GitCommandLine : IGit
         }
 
         cancellationToken.ThrowIfCancellationRequested();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var process = Start(_program, workingDirectory, arguments);
-        using var kill = cancellationToken.Register(() => Kill(process));
         try
         {
-            var error = process.StandardError.ReadToEndAsync(CancellationToken.None);
-            while (await process.StandardOutput.ReadLineAsync(CancellationToken.None).ConfigureAwait(false) is { } line)
+            var error = process.StandardError.ReadToEndAsync(limit.Token);
+            while (await NextAsync().ConfigureAwait(false) is { } line)
             {
                 yield return line;
             }
 
-            await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
-            cancellationToken.ThrowIfCancellationRequested();
-            if (process.ExitCode != 0)
+            if (await EndAsync().ConfigureAwait(false) != 0)
             {
                 throw new GitException($"git {string.Join(' ', arguments)}: {OneLine(await error.ConfigureAwait(false))}");
+            }
+
+            async Task<int> EndAsync()
+            {
+                try
+                {
+                    await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+                    await error.WaitAsync(limit.Token).ConfigureAwait(false);
+                    return process.ExitCode;
+                }
+                catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+                {
+                    throw TimedOut(arguments);
+                }
             }
         }
         finally
         {
             Kill(process);
+        }
+
+        // The time-out is between two lines: a long history may take what it takes.
+        async Task<string?> NextAsync()
+        {
+            limit.CancelAfter(_timeout);
+            try
+            {
+                return await process.StandardOutput.ReadLineAsync(limit.Token).AsTask().WaitAsync(limit.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                throw TimedOut(arguments);
+            }
         }
     }
 
@@ -119,6 +168,9 @@ public sealed class GitCommandLine : IGit
         var lines = error.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         return string.Join("; ", lines.Select(l => l.StartsWith("fatal: ", StringComparison.Ordinal) ? l["fatal: ".Length..] : l));
     }
+
+    private GitException TimedOut(IReadOnlyList<string> arguments)
+        => new($"git {string.Join(' ', arguments)}: no end within {_timeout.TotalSeconds:0} seconds, so it was stopped; a named pipe where git expects a file (.gitignore, .gitattributes) does that");
 
     private Process Start(string program, string workingDirectory, IReadOnlyList<string> arguments)
     {

@@ -17,7 +17,16 @@ public sealed class GitCommitHistory(IGit git, string directory, bool isShallow)
             return null;
         }
 
-        var result = await git.RunAsync(directory, ["merge-base", "--is-ancestor", ancestor, descendant], cancellationToken).ConfigureAwait(false);
+        GitResult? result;
+        try
+        {
+            result = await git.RunAsync(directory, ["merge-base", "--is-ancestor", ancestor, descendant], cancellationToken).ConfigureAwait(false);
+        }
+        catch (GitException)
+        {
+            return null; // no answer, as where it exits with 128
+        }
+
         return result?.ExitCode switch
         {
             0 => true,

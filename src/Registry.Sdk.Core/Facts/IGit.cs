@@ -29,12 +29,13 @@ public interface IGit
     /// <param name="arguments">The command and its arguments, unquoted.</param>
     /// <param name="cancellationToken">Kills git.</param>
     /// <returns>Null where there is no git.</returns>
+    /// <exception cref="GitException">It could not be started, or did not end in time and was killed.</exception>
     Task<GitResult?> RunAsync(string workingDirectory, IReadOnlyList<string> arguments, CancellationToken cancellationToken);
 
     /// <summary>Runs one command and gives its lines as they come; who stops reading early stops git.</summary>
     /// <param name="workingDirectory">Absolute folder.</param>
     /// <param name="arguments">The command and its arguments, unquoted.</param>
     /// <param name="cancellationToken">Kills git.</param>
-    /// <exception cref="GitException">There is no git, or it ended with an exit code other than 0.</exception>
+    /// <exception cref="GitException">There is no git, or it ended with an exit code other than 0, or gave no line for too long and was killed.</exception>
     IAsyncEnumerable<string> ReadLinesAsync(string workingDirectory, IReadOnlyList<string> arguments, CancellationToken cancellationToken);
 }

@@ -36,6 +36,56 @@ public sealed class GitFactsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_git_that_does_not_end_is_stopped_and_named()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return; // no named pipes in folders
+        }
+
+        var repo = _box.Repository();
+        using (var mkfifo = Process.Start("mkfifo", Path.Combine(repo, ".gitignore")))
+        {
+            await mkfifo.WaitForExitAsync();
+        }
+
+        var facts = await _box.FactsAsync(repo, git: new GitCommandLine(_box.Environment, TimeSpan.FromSeconds(2))).WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(GitState.Failed, facts.State);
+        Assert.Contains("git ls-files --others", facts.Error, StringComparison.Ordinal);
+        Assert.Contains("2 seconds", facts.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_git_that_hangs_is_stopped_with_what_it_started()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return; // the git is a shell script
+        }
+
+        var (bin, pids) = (Path.Combine(_box.Root, "bin"), Path.Combine(_box.Root, "pids"));
+        GitSandbox.Write(_box.Root, "bin/git", $"#!/bin/sh\nsleep 600 &\necho $! >>{pids}\necho line\nwait\n");
+        File.SetUnixFileMode(Path.Combine(bin, "git"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var git = new GitCommandLine(new Dictionary<string, string>(StringComparer.Ordinal) { ["PATH"] = bin + ":/usr/bin:/bin" }, TimeSpan.FromSeconds(1));
+
+        var run = await Assert.ThrowsAsync<GitException>(() => git.RunAsync(_box.Root, ["status", "-z"], CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20)));
+        Assert.Contains("git status -z", run.Message, StringComparison.Ordinal);
+        var lines = git.ReadLinesAsync(_box.Root, ["rev-list", "HEAD"], CancellationToken.None).GetAsyncEnumerator();
+        Assert.True(await lines.MoveNextAsync());
+        var read = await Assert.ThrowsAsync<GitException>(() => lines.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20)));
+        Assert.Contains("git rev-list HEAD", read.Message, StringComparison.Ordinal);
+        Assert.Null(await new GitCommitHistory(git, _box.Root, isShallow: false).IsAncestorAsync(new('a', 40), new('b', 40), CancellationToken.None));
+
+        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
+        var patient = new GitCommandLine(new Dictionary<string, string>(StringComparer.Ordinal) { ["PATH"] = bin + ":/usr/bin:/bin" }, TimeSpan.FromSeconds(60));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => patient.RunAsync(_box.Root, ["status"], cancel.Token).WaitAsync(TimeSpan.FromSeconds(20)));
+
+        // Killed: gone, or a zombie that nobody has waited for yet.
+        Assert.Equal(4, File.ReadAllLines(pids).Length);
+        Assert.All(File.ReadAllLines(pids), pid => Assert.True(!File.Exists($"/proc/{pid}/status") || File.ReadAllText($"/proc/{pid}/status").Contains("State:\tZ", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task The_author_time_is_not_the_committer_time()
     {
         var repo = _box.Repository();
