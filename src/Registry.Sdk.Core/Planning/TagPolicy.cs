@@ -69,7 +69,7 @@ public static class TagPolicy
 
     private static TagPlan? ByVersion(ImageTag tag, ImageIdentity ours, ImageIdentity theirs)
     {
-        if (!SemanticVersion.TryParse(theirs.Version ?? string.Empty, out var there) || !SemanticVersion.TryParse(ours.Version ?? string.Empty, out var here))
+        if (!SemanticVersion.TryParse(theirs.Version?.TrimStart('v') ?? string.Empty, out var there) || !SemanticVersion.TryParse(ours.Version ?? string.Empty, out var here))
         {
             return null;
         }

@@ -20,6 +20,11 @@ public sealed record RegistryEndpoint(RegistryHost Host, Uri BaseAddress, bool I
     /// <summary>Plain http to a host that is not loopback: no credential may go there.</summary>
     public bool IsInsecure => BaseAddress.Scheme == Uri.UriSchemeHttp && !IsLoopback;
 
+    /// <summary>
+    /// The host whose credentials are sent there: the original one, or, where an item re-mapped it to another party (not loopback), that party.
+    /// </summary>
+    public string CredentialHost => IsMapped && !IsLoopback && RegistryHost.TryParse(BaseAddress.Authority, out var own) ? own.Name : Host.Name;
+
     /// <summary>Equal for addresses that are one registry: loopback spellings are one.</summary>
     public string Identity => IsLoopback ? $"loopback:{BaseAddress.Port}" : $"{BaseAddress.Host}:{BaseAddress.Port}";
 }
