@@ -206,6 +206,7 @@ public static class PublishPipeline
         var (facts, version) = request.Derived.Value;
         run.Report = run.Report with { Facts = facts, Version = version };
 
+        CheckBuild(request, version, destinations, diagnostics);
         log.Stage("Editions: making the bill");
         var bill = await EditionsStage.RunAsync(new(request.PublishDirectory), cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(bill.Diagnostics);
@@ -307,6 +308,21 @@ public static class PublishPipeline
         foreach (var tag in request.OverwriteTags.Where(t => !RepositoryReference.IsLegalTag(t)))
         {
             diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkOverwriteTag names '{tag}', which is no tag."));
+        }
+    }
+
+    private static void CheckBuild(PublishRequest request, VersionFacts version, IReadOnlyList<Destination> destinations, List<Diagnostic> diagnostics)
+    {
+        if (version.Kind is BuildKinds.Release or BuildKinds.Prerelease && string.Equals(request.Configuration, "Debug", StringComparison.OrdinalIgnoreCase))
+        {
+            diagnostics.Add(DiagnosticCodes.DebugRelease.Report(
+                $"{BuildKindNames.ToWord(version.Kind)} {version.Version} is published from a Debug build. Publish with -c Release, or -p:Configuration=Release with dotnet msbuild."));
+        }
+
+        if (version.Kind != BuildKinds.None && version.Tags.Count == 0 && destinations.Any(d => d.Tags.Count == 0))
+        {
+            diagnostics.Add(DiagnosticCodes.NoTags.Report(
+                $"No ContainerTagRule makes a tag for a {BuildKindNames.ToWord(version.Kind)} build, so the image can be pulled by its digest only. Add a rule with On=\"{BuildKindNames.ToWord(version.Kind)}\", or set the destination's Tags."));
         }
     }
 

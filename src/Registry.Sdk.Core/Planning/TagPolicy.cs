@@ -118,7 +118,7 @@ public static class TagPolicy
             return $"they differ in {string.Join(", ", parts)}.{moved}";
         }
 
-        return "version, revision and base image are equal, so files or settings differ.";
+        return "version, revision and base image are equal, so files, configuration (Debug or Release) or settings differ: for instance the git remote, which is the label org.opencontainers.image.source.";
 
         void Compare(string what, string? there, string? here)
         {

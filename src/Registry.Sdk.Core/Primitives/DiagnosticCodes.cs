@@ -29,6 +29,8 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor BadTagRule = new("RSDK2007", Error, "A ContainerTagRule is malformed", "Correct its placeholders, On or Floating.");
     public static readonly DiagnosticDescriptor BothTagProperties = new("RSDK2008", Error, "ContainerImageTag and ContainerImageTags are both set", "Set only ContainerImageTags.");
     public static readonly DiagnosticDescriptor BadVersionTagPrefix = new("RSDK2009", Error, "RegistrySdkVersionTagPrefix can't begin a git tag", "Set RegistrySdkVersionTagPrefix to the text that precedes the version in your git tags.");
+    public static readonly DiagnosticDescriptor DebugRelease = new("RSDK2010", Warning, "A release is published from a Debug build", "Publish with -c Release (dotnet build and dotnet msbuild build Debug unless told otherwise).");
+    public static readonly DiagnosticDescriptor NoTags = new("RSDK2011", Warning, "No tag rule makes a tag for this build", "Add a ContainerTagRule for this kind of build, or set the destination's Tags.");
 
     // 3xxx editions
     public static readonly DiagnosticDescriptor EditionWithoutEditions = new("RSDK3001", Error, "A destination names an Edition, but the project has no ContainerEditions", "Set ContainerEditions, or remove the Edition metadata.");

@@ -53,7 +53,7 @@ public sealed class EndpointMap
 
             if (!IsHttpAddress(item.Registry, out var address))
             {
-                diagnostics.Add(DiagnosticCodes.BadEndpoint.Report($"RegistrySdkEndpoint '{item.Include}' has Registry=\"{item.Registry}\". Write an address without path: https://host[:port]."));
+                diagnostics.Add(DiagnosticCodes.BadEndpoint.Report($"RegistrySdkEndpoint '{item.Include}' has Registry=\"{item.Registry}\". Include is the host that images name; Registry is where it answers: https://host[:port] without path, http:// on loopback."));
                 continue;
             }
 

@@ -148,6 +148,11 @@ public sealed class RegistryClient
             throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
         }
 
+        if (IsHtml(response))
+        {
+            throw NotARegistry(what, "a web page (HTML)");
+        }
+
         var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, cancellationToken).ConfigureAwait(false);
         if (content.Length == 0)
         {
@@ -159,12 +164,7 @@ public sealed class RegistryClient
         var expected = Digest.TryParse(reference, out var byDigest) ? byDigest : Digest.TryParse(announced, out var byHeader) ? byHeader : null;
         if (expected is not null && expected != digest)
         {
-            throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} should have been {expected} but is {digest}{(IsHtml(response) ? " (a web page)" : string.Empty)}.");
-        }
-
-        if (IsHtml(response))
-        {
-            throw NotARegistry(what, "a web page (HTML)");
+            throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} should have been {expected} but is {digest}.");
         }
 
         var mediaType = response.Content.Headers.ContentType?.MediaType ?? string.Empty;
