@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Registry.Sdk.Core.Primitives;
 
@@ -95,12 +96,13 @@ internal static class GitHubActions
         {
             try
             {
-                using var document = JsonDocument.Parse(text);
+                // A pull request's author names refs and titles in it: half a surrogate pair there must not be met later.
+                using var document = StrictJson.Document(Encoding.UTF8.GetBytes(text));
                 return (document.RootElement.Clone(), []);
             }
             catch (JsonException)
             {
-                why = $"{path} (GITHUB_EVENT_PATH) is not JSON";
+                why = $"{path} (GITHUB_EVENT_PATH) is not usable JSON";
             }
         }
 

@@ -42,6 +42,13 @@ internal static class VersionWalk
         }
 
         var (head, seconds, headParents) = Parse(stream.Current);
+        if (seconds < DateTimeOffset.MinValue.ToUnixTimeSeconds() || seconds > DateTimeOffset.MaxValue.ToUnixTimeSeconds())
+        {
+            // Not clamped: the date becomes the image's, and a wrong one would be in it for good.
+            throw new GitException($"the commit {head} is dated {seconds} seconds after 1970, which is in no year from 1 to 9999. Give it another date (git commit --amend --no-edit)");
+        }
+
+        var time = DateTimeOffset.FromUnixTimeSeconds(seconds);
         read[head] = headParents;
 
         string? best = null;
@@ -79,7 +86,6 @@ internal static class VersionWalk
             Push(parents, next.Height + 1);
         }
 
-        var time = DateTimeOffset.FromUnixTimeSeconds(seconds);
         return missing ? new(head, time, null, 0) : new(head, time, best, best is null ? rootHeight ?? 0 : bestHeight);
 
         void Push(string[] parents, int height)

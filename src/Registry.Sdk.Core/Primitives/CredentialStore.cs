@@ -234,12 +234,13 @@ public sealed class CredentialStore : ICredentialSource
         JsonElement root;
         try
         {
-            using var document = JsonDocument.Parse(await File.ReadAllBytesAsync(file, cancellationToken).ConfigureAwait(false));
+            using var document = StrictJson.Document(await File.ReadAllBytesAsync(file, cancellationToken).ConfigureAwait(false));
             root = document.RootElement.Clone();
         }
         catch (JsonException e)
         {
-            throw new CredentialException($"{file} is not JSON (line {(e.LineNumber ?? 0) + 1}). Correct or remove it.", file);
+            // With a line it is the parser's, whose words may repeat the text; without one StrictJson's, which do not.
+            throw new CredentialException(e.LineNumber is { } line ? $"{file} is not JSON (line {line + 1}). Correct or remove it." : $"{file} is not usable JSON: {e.Message}. Correct or remove it.", file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -375,7 +376,7 @@ public sealed class CredentialStore : ICredentialSource
                     : throw new CredentialException($"{program} (named in {file}) failed with exit code {process.ExitCode}. Run it by hand, or log in again (docker login {host}).", file);
             }
 
-            using var answer = JsonDocument.Parse(stdout);
+            using var answer = StrictJson.Document(Encoding.UTF8.GetBytes(stdout));
             var user = Text(answer.RootElement, "Username") ?? string.Empty;
             var secret = Text(answer.RootElement, "Secret");
             return string.IsNullOrEmpty(secret) ? null : new(user, new(secret), $"{program} (named in {file})", IsIdentityToken: user == "<token>");
@@ -386,7 +387,7 @@ public sealed class CredentialStore : ICredentialSource
         }
         catch (JsonException)
         {
-            throw new CredentialException($"{program} (named in {file}) did not answer with JSON.", file);
+            throw new CredentialException($"{program} (named in {file}) did not answer with usable JSON.", file);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -13,15 +13,24 @@ public static partial class RepositoryUrl
         ["altssh.bitbucket.org"] = "bitbucket.org",
     };
 
+    // What stands before ':' in a URL, and is no host: in "https:/user:secret@host/path" a slash was lost.
+    private static readonly HashSet<string> Schemes = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "http", "https", "ssh", "git", "git+ssh", "ssh+git", "git+http", "git+https", "ftp", "ftps", "sftp", "file", "svn", "svn+ssh", "rsync", "ws", "wss",
+    };
+
     /// <summary>
     /// <c>https://host[:port]/path</c> without credentials, query, fragment, trailing slash and <c>.git</c>.
     /// Understood are http(s), ssh, git URLs and git's <c>[user@]host:path</c>; an ssh port is dropped, for it says nothing about https.
     /// </summary>
-    /// <returns>Null for what is no web address: local paths, <c>file:</c>, other schemes, malformed text.</returns>
+    /// <returns>
+    /// Null for what is no web address: local paths, <c>file:</c>, other schemes, malformed text. Null too where an <c>@</c> stands anywhere but behind
+    /// the user's name: <c>oauth2:token@host/path</c>, its <c>https://</c> forgotten, is git's host <c>oauth2</c>, and the token would be a public label.
+    /// </returns>
     public static string? ToHttps(string? url)
     {
         url = url?.Trim();
-        if (string.IsNullOrEmpty(url) || url.Any(char.IsControl))
+        if (string.IsNullOrEmpty(url) || url.Any(char.IsControl) || url.Count(c => c == '@') > 1)
         {
             return null;
         }
@@ -30,12 +39,12 @@ public static partial class RepositoryUrl
         {
             // git's short ssh form. One letter before the colon is a Windows drive, as git reads it there.
             var scp = ScpForm().Match(url);
-            return scp.Success && scp.Groups["host"].Length > 1
+            return scp.Success && scp.Groups["host"].Length > 1 && !Schemes.Contains(scp.Groups["host"].Value)
                 ? FromSsh(scp.Groups["host"].Value, "/" + scp.Groups["path"].Value.TrimStart('/'))
                 : null;
         }
 
-        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Host.Length == 0)
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Host.Length == 0 || HoldsStrayAt(url, uri))
         {
             return null;
         }
@@ -48,11 +57,14 @@ public static partial class RepositoryUrl
         };
     }
 
-    /// <summary>An http or https link with its query but without credentials and fragment, for links to runs; null for anything else.</summary>
+    /// <summary>An http or https link with its query but without credentials and fragment, for links to runs; null for anything else, and where an <c>@</c> is out of place.</summary>
     public static string? WithoutCredentials(string? url)
-        => Uri.TryCreate(url?.Trim(), UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.Host.Length > 0
+        => Uri.TryCreate(url?.Trim(), UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.Host.Length > 0 && !HoldsStrayAt(url!, uri)
             ? uri.GetComponents(UriComponents.SchemeAndServer | UriComponents.PathAndQuery, UriFormat.UriEscaped)
             : null;
+
+    /// <summary>Whether an <c>@</c> does more than end the user information: then nobody knows where the credentials end.</summary>
+    private static bool HoldsStrayAt(string url, Uri uri) => url.Count(c => c == '@') > (uri.UserInfo.Length > 0 ? 1 : 0);
 
     private static string? FromSsh(string host, string path)
     {
@@ -76,7 +88,10 @@ public static partial class RepositoryUrl
         }
 
         // Through Uri once more: it escapes what a browser could not take, and refuses an authority that is none.
-        return path.Length > 1 && Uri.TryCreate($"https://{authority}{path}", UriKind.Absolute, out var uri)
+        // No '@', also escaped, whatever came in.
+        var link = $"{authority}{path}";
+        return path.Length > 1 && !link.Contains('@', StringComparison.Ordinal) && !link.Contains("%40", StringComparison.Ordinal)
+            && Uri.TryCreate("https://" + link, UriKind.Absolute, out var uri)
             ? uri.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
             : null;
     }

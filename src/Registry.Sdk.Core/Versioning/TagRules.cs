@@ -41,6 +41,22 @@ internal static partial class TagRules
         ("pr", BuildKinds.PullRequest, "[0-9]+"),
     ];
 
+    /// <summary>The tag of a build from a detached HEAD, which has no branch.</summary>
+    internal static readonly ParsedRule Detached = new("sha-{sha}", BuildKinds.Branch, Floating: false);
+
+    // A dirty tree is no commit: its one tag moves, and says so by its name.
+
+    /// <summary>The tag of a branch's dirty tree.</summary>
+    internal static readonly ParsedRule DirtyBranch = new("{branch}-{sha}-dirty", BuildKinds.Branch, Floating: true);
+
+    /// <summary>The tag of a detached HEAD's dirty tree.</summary>
+    internal static readonly ParsedRule DirtyDetached = new("sha-{sha}-dirty", BuildKinds.Branch, Floating: true);
+
+    /// <summary>The tag of a pull request's dirty tree.</summary>
+    internal static readonly ParsedRule DirtyPullRequest = new("pr-{pr}-{sha}-dirty", BuildKinds.PullRequest, Floating: true);
+
+    private static readonly ParsedRule[] WithoutRule = [Detached, DirtyBranch, DirtyDetached, DirtyPullRequest];
+
     /// <summary>Judges the rules whole, also those of other kinds of build: an error should show before the release, not in it.</summary>
     internal static List<ParsedRule> Parse(IEnumerable<TagRule> rules, List<Diagnostic> diagnostics)
     {
@@ -118,9 +134,24 @@ internal static partial class TagRules
                 StringComparison.Ordinal);
     }
 
-    /// <summary>Whether a build that is no branch build could make this tag by one of the rules: a branch named <c>latest</c> or <c>v1.2</c> must not take it.</summary>
-    internal static bool IsReserved(string tag, IEnumerable<ParsedRule> rules)
-        => rules.Where(r => !r.Kinds.HasFlag(BuildKinds.Branch)).Any(r => Regex.IsMatch(tag, ShapeOf(r.Pattern), RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)));
+    /// <summary>
+    /// Whether a tag that a rule makes of a branch's name has the shape of one that is not the branch's to take, so that the name has to be mended.
+    /// That is: what a build that is no branch build could make by one of the rules (a branch named <c>latest</c> or <c>v1.2</c>), and what names one
+    /// commit or version of any branch by a rule or without one (branches named <c>main-abc1234</c>, <c>sha-abc1234</c>,
+    /// <c>main-abc1234-dirty</c>; <c>feature-deadbee</c> too, for seven hex digits may be a commit). A tag that itself holds the commit can't meet
+    /// another commit's, so only the first applies to it.
+    /// </summary>
+    internal static bool IsReserved(string tag, ParsedRule rule, IReadOnlyCollection<ParsedRule> rules)
+    {
+        return rules.Any(r => !r.Kinds.HasFlag(BuildKinds.Branch) && Matches(r))
+            || (!rule.Has("sha") && (rules.Any(r => r.Kinds.HasFlag(BuildKinds.Branch) && NamesOneBuild(r) && Matches(r)) || WithoutRule.Any(Matches)));
+
+        bool Matches(ParsedRule r)
+            => !string.Equals(r.Pattern, rule.Pattern, StringComparison.Ordinal) && Regex.IsMatch(tag, ShapeOf(r.Pattern), RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+
+        // An immutable tag of nothing but the branch's name, say {branch}-x, would reserve every name like it.
+        static bool NamesOneBuild(ParsedRule r) => !r.Floating && (r.Has("sha") || r.Has("version") || !r.Has("branch"));
+    }
 
     private static string ShapeOf(string pattern)
     {

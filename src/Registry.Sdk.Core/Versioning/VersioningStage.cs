@@ -198,11 +198,11 @@ public static class VersioningStage
         var values = new TagValues(judged.Version, judged.Branch, sha, judged.Kind == BuildKinds.PullRequest ? input.Facts.Ci?.PullRequestNumber : null);
         List<ParsedRule> active = (isDirty, judged.Kind, judged.Branch) switch
         {
-            // A dirty tree is no commit: its one tag moves, and says so by its name. (A dirty release is an error already.)
-            (true, BuildKinds.Branch, not null) => [new("{branch}-{sha}-dirty", BuildKinds.Branch, Floating: true)],
-            (true, BuildKinds.Branch, null) => [new("sha-{sha}-dirty", BuildKinds.Branch, Floating: true)],
-            (true, BuildKinds.PullRequest, _) => [new("pr-{pr}-{sha}-dirty", BuildKinds.PullRequest, Floating: true)],
-            (false, BuildKinds.Branch, null) => [new("sha-{sha}", BuildKinds.Branch, Floating: false)],
+            // A dirty release is an error already.
+            (true, BuildKinds.Branch, not null) => [TagRules.DirtyBranch],
+            (true, BuildKinds.Branch, null) => [TagRules.DirtyDetached],
+            (true, BuildKinds.PullRequest, _) => [TagRules.DirtyPullRequest],
+            (false, BuildKinds.Branch, null) => [TagRules.Detached],
             _ => rules.FindAll(r => r.Kinds.HasFlag(judged.Kind)),
         };
 
@@ -241,9 +241,9 @@ public static class VersioningStage
 
         return tags;
 
-        // `latest` and `v1` belong to releases; a branch of that name gets a mended tag.
+        // `latest` and `v1` belong to releases, `main-abc1234` to a commit of main; a branch of that name gets a mended tag.
         string? TagOf(ParsedRule rule, TagValues with)
-            => TagRules.Fill(rule, with) is { } name && rule.Has("branch") && TagRules.IsReserved(name, rules) ? TagRules.Fill(rule, with, mendBranch: true) : TagRules.Fill(rule, with);
+            => TagRules.Fill(rule, with) is { } name && rule.Has("branch") && TagRules.IsReserved(name, rule, rules) ? TagRules.Fill(rule, with, mendBranch: true) : TagRules.Fill(rule, with);
     }
 
     /// <summary>

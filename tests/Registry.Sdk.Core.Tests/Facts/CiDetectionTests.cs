@@ -39,11 +39,15 @@ public class CiDetectionTests
     [InlineData(null)]
     [InlineData("")]
     [InlineData("[]x")]
+    [InlineData("""{"pull_request":{"number":7,"head":{"ref":"\ud800","repo":{"full_name":"wundam/truxe"}}}}""")] // the ref is the pull request's author's to name
+    [InlineData("""{"pull_request":{"number":7,"head":{"repo":{"full_name":"wundam/truxe"}},"title":"\udc00"}}""")]
+    [InlineData("""{"pull_request":{"number":7,"head":{"repo":{"full_name":"wundam/truxe"}},"\ud800":1}}""")]
+    [InlineData("""{"pull_request":{"number":7,"head":{"repo":{"full_name":"mallory/truxe","full_name":"wundam/truxe"}}}}""")]
     public void GitHub_event_file_that_can_t_be_read_is_a_warning(string? text)
     {
         var facts = CiDetection.Detect(VersioningTable.GitHub("pull_request", "refs/pull/7/merge"), _ => text)!;
         Assert.Equal(["RSDK1008"], facts.Diagnostics.Select(d => d.Code).ToArray());
-        Assert.True(facts.IsFork);
+        Assert.Equal((CiRefKind.PullRequest, "7", true), (facts.RefKind, facts.PullRequestNumber, facts.IsFork));
         Assert.Contains("/event.json", facts.Diagnostics[0].Message, StringComparison.Ordinal);
     }
 

@@ -103,6 +103,25 @@ public class FactsStageTests
         await Assert.ThrowsAsync<GitException>(() => VersionWalk.RunAsync(Lines(["5 a b"]), new Dictionary<string, string>(StringComparer.Ordinal), string.CompareOrdinal, false));
     }
 
+    [Theory]
+    [InlineData("253402300799", true)]
+    [InlineData("253402300800", false)]
+    [InlineData("9223372036854775807", false)]
+    [InlineData("-62135596800", true)]
+    [InlineData("-62135596801", false)]
+    public async Task A_commit_date_that_is_no_date_is_git_s_failure(string seconds, bool good)
+    {
+        var walk = VersionWalk.RunAsync(Lines([$"{seconds} abc"]), new Dictionary<string, string>(StringComparer.Ordinal), string.CompareOrdinal, false);
+        if (good)
+        {
+            Assert.Equal(seconds, (await walk).HeadTime.ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+        else
+        {
+            Assert.Contains("abc", (await Assert.ThrowsAsync<GitException>(() => walk)).Message, StringComparison.Ordinal);
+        }
+    }
+
     private static Task<VersionWalkResult> Walk(string history, string tags, bool isShallow)
         => VersionWalk.RunAsync(
             Lines(history.Split('|').Select((l, i) => $"{1000 - i} {l}")),

@@ -102,6 +102,11 @@ public sealed class CredentialFileTests : IDisposable
     [InlineData("{", "is not JSON (line 1)")]
     [InlineData("{\n\n nope", "is not JSON (line 3)")]
     [InlineData("[]", "is not a JSON object")]
+    [InlineData("""{ "auths": { "registry.example": { "auth": "c2VjcmV0\ud800" } } }""", "is not usable JSON: a text is not valid Unicode")]
+    [InlineData("""{ "auths": { "\udc00": {} } }""", "is not usable JSON: a text is not valid Unicode")]
+    [InlineData("""{ "credsStore": "\ud800" }""", "is not usable JSON: a text is not valid Unicode")]
+    [InlineData("""{ "credHelpers": { "registry.example": "\ud800" } }""", "is not usable JSON: a text is not valid Unicode")]
+    [InlineData("""{ "auths": {}, "auths": { "c2VjcmV0": {} } }""", "is not usable JSON: an object has the same member twice")]
     [InlineData("""{ "auths": { "registry.example": { "auth": "c2VjcmV0!" } } }""", "is not base64")]
     [InlineData("""{ "credHelpers": { "registry.example": "../../bin/evil" } }""", "is no program name")]
     [InlineData("""{ "credsStore": "not-installed" }""", "docker-credential-not-installed")]
@@ -112,6 +117,26 @@ public sealed class CredentialFileTests : IDisposable
         Assert.Equal(file, error.File);
         Assert.Contains(file, error.Message);
         Assert.Contains(says, error.Message);
+        Assert.DoesNotContain("c2VjcmV0", error.Message);
+    }
+
+    [Theory]
+    [InlineData("""{"Username":"u","Secret":"c2VjcmV0\ud800"}""")]
+    [InlineData("""{"Username":"u","Secret":"c2VjcmV0","Secret":"x"}""")]
+    [InlineData("c2VjcmV0")]
+    public async Task A_helper_s_answer_that_is_no_JSON_is_named_and_not_repeated(string answer)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return; // the helper is a shell script
+        }
+
+        var file = Write(".docker/config.json", """{ "credsStore": "odd" }""");
+        var helper = Write("bin/docker-credential-odd", $"#!/bin/sh\ncat >/dev/null\ncat <<'END'\n{answer}\nEND\n");
+        File.SetUnixFileMode(helper, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var error = await Assert.ThrowsAsync<CredentialException>(() => FindAsync("registry.example", "HOME=~ PATH=~/bin:/usr/bin:/bin"));
+        Assert.Equal(file, error.File);
+        Assert.Contains("docker-credential-odd", error.Message);
         Assert.DoesNotContain("c2VjcmV0", error.Message);
     }
 

@@ -53,6 +53,18 @@ public class RepositoryUrlTests
     [InlineData("https://user:sec@ret@example.com/o/r", null)]
     [InlineData("user@secret@host:o/r", null)]
     [InlineData("ext::sh -c secret", null)]
+    [InlineData("oauth2:glpat-secret@gitlab.com/acme/x.git", null)] // https:// forgotten: git reads host oauth2
+    [InlineData("glpat-secret:@gitlab.com/acme/x.git", null)]
+    [InlineData("https:/u:secret@github.com/a/b", null)]
+    [InlineData("https:u:secret@github.com/a/b", null)]
+    [InlineData("HTTPS:/github.com/a/b", null)]
+    [InlineData("ssh:/git/a/b", null)]
+    [InlineData("git:o/r", null)]
+    [InlineData("https://https://u:secret@github.com/a/b", null)]
+    [InlineData("https://proxy.example/u:secret@github.com/a/b", null)]
+    [InlineData("https://proxy.example/u:secret%40github.com/a/b", null)]
+    [InlineData("https://u/sec?ret@github.com/a/b", null)]
+    [InlineData("https://u/sec#ret@github.com/a/b", null)]
     [InlineData("", null)]
     [InlineData(null, null)]
     public void ToHttps(string? url, string? expected) => Assert.Equal(expected, RepositoryUrl.ToHttps(url));
@@ -61,6 +73,8 @@ public class RepositoryUrlTests
     [InlineData("https://u:p@host/x?y=1#z", "https://host/x?y=1")]
     [InlineData("http://host:8080/x", "http://host:8080/x")]
     [InlineData("javascript:alert(1)", null)]
+    [InlineData("https://proxy.example/u:secret@github.com/a/b", null)]
+    [InlineData("https://u/sec?ret@github.com/a", null)]
     [InlineData("x", null)]
     [InlineData(null, null)]
     public void WithoutCredentials(string? url, string? expected) => Assert.Equal(expected, RepositoryUrl.WithoutCredentials(url));
@@ -83,6 +97,21 @@ public class RepositoryUrlTests
             return result is null || at < 0 || !credential.Contains("SECRET", StringComparison.Ordinal) || text.Split("SECRET").Length > 2
                 || !result.Contains("secret", StringComparison.OrdinalIgnoreCase);
         }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
+    public void Credentials_planted_anywhere_never_come_out()
+    {
+        // Well-formed and mutilated URLs, cut in two anywhere, with credentials in the cut.
+        var url = Gen.Elements(
+            "https://github.com/a/b.git", "https:/github.com/a/b", "https:github.com/a/b", "github.com/a/b", "github.com:a/b", "github.com:8443/a/b", "ssh://git@github.com:22/a/b",
+            "git@github.com:a/b.git", "http://[::1]:80/a/b", "https://proxy.example/https://github.com/a/b", "https://h/a?b=c/d#e/f", "v3/o/p/r", "git@ssh.dev.azure.com:v3/o/p/r", @"C:\a\b", "");
+        var planted = Gen.Elements("user:SECRET@", "SECRET@", ":SECRET@", "SECRET:@", "user:SECRET%40", "user:1/SECRET@", "user:1?SECRET@", "SECRET/x@", "SECRET?x@", "SECRET#x@", "oauth2:glpat-SECRET@", "a@b:SECRET@");
+        var texts = (from u in url from p in planted from at in Gen.Choose(0, u.Length) select (Plain: u, Text: u[..at] + p + u[at..])).ToArbitrary();
+        Prop.ForAll(texts, t => RepositoryUrl.ToHttps(t.Text)?.Contains("secret", StringComparison.OrdinalIgnoreCase) != true
+            && RepositoryUrl.ToHttps(t.Text)?.Contains('@', StringComparison.Ordinal) != true
+            && (t.Text.Contains("%40", StringComparison.Ordinal) || t.Text.Contains('?', StringComparison.Ordinal) || RepositoryUrl.WithoutCredentials(t.Text)?.Contains("secret", StringComparison.OrdinalIgnoreCase) != true))
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
     }
 
     [Fact]

@@ -60,6 +60,19 @@ public class VersioningProperties
         }).Check(Config.QuickThrowOnFailure);
 
     [Fact]
+    public void No_branch_takes_another_branch_s_immutable_or_dirty_tag()
+        => Prop.ForAll(BranchNames, name =>
+        {
+            string[] taken =
+            [
+                .. Run(new Row("p") { Branch = name, Branches = [], Expect = "" }).Tags.Where(t => !t.Floating).Select(t => t.Name),
+                .. Run(new Row("p") { Branch = name, Branches = [], Dirty = "x", Expect = "" }).Tags.Select(t => t.Name),
+                "sha-abc1234", "sha-abc1234-dirty", "pr-7-abc1234-dirty",
+            ];
+            return taken.Length == 5 && taken.All(t => !Run(new Row("p") { Branch = t, Branches = [], Expect = "" }).Tags.Any(mine => taken.Contains(mine.Name, StringComparer.Ordinal)));
+        }).Check(Config.QuickThrowOnFailure);
+
+    [Fact]
     public void The_highest_tag_is_nuget_s_highest()
         => Prop.ForAll(Versions.Generator.NonEmptyListOf().ToArbitrary(), versions =>
         {
