@@ -32,8 +32,9 @@ public static class VisibilityProbe
         {
             return client is not null && !await client.RepositoryExistsAsync(cancellationToken).ConfigureAwait(false) ? ObservedVisibility.Missing : ObservedVisibility.Refused;
         }
-        catch (RegistryException)
+        catch (RegistryException e) when (e.Failure is not RegistryFailure.WrongContent)
         {
+            // A registry that serves other content than asked for is no matter of visibility: that goes to the caller.
             return ObservedVisibility.Unknown;
         }
     }

@@ -23,6 +23,8 @@ public class ReportTests
     private static readonly Digest Image = Digest.Of([1]);
     private static readonly Digest Before = Digest.Of([2]);
 
+    private static ImageIdentity Ours => new(Image, "1.2.3", null, null, null);
+
     [Fact]
     public void The_table_of_a_finished_publish()
         => Assert.Equal(
@@ -66,7 +68,7 @@ public class ReportTests
     [Fact]
     public void Nothing_to_push_is_one_line_with_the_reason()
     {
-        var report = Finished() with { Plan = new(Image, [], [new(Destination("ghcr.io/a/b"), "it does not take pr builds (On)")]), Transfer = new([], []), Verification = null };
+        var report = Finished() with { Plan = new(Image, [], [new(Destination("ghcr.io/a/b"), "it does not take pr builds (On)")], Ours), Transfer = new([], []), Verification = null };
         Assert.Equal("    nothing to push: ghcr.io/a/b: it does not take pr builds (On)", ConsoleReport.Lines(report)[^1]);
     }
 
@@ -238,7 +240,7 @@ public class ReportTests
             Facts = Facts("main"),
             Version = new() { Kind = BuildKinds.Release, Version = "1.2.3", Tags = tags, Reason = "tag v1.2.3 at HEAD" },
             Image = new("/layout", manifest, config, [], [new(new(MediaTypes.OciLayerGzip, Digest.Of([4]), 700), Digest.Of([5]), true)], new(baseRequest, Before, manifest, [], []), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }),
-            Plan = new(Image, [Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")]),
+            Plan = new(Image, [Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")], Ours),
             Transfer = new(
                 [
                     new() { Destination = one, HoldsImage = true, BytesSent = 1_234_567, BytesMounted = 2000, BytesSkipped = 999, Duration = TimeSpan.FromSeconds(1.23), Tags = [new(tags[0], TagState.Created, null, "new"), new(tags[1], TagState.Moved, Before, "1.2.2 to 1.2.3"), new(tags[2], TagState.Kept, Before, "names the newer 2.0.0")] },
