@@ -146,15 +146,51 @@ public static class PublishPipeline
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(log);
         var clock = Stopwatch.StartNew();
-        var report = await PublishAsync(request, git, log, cancellationToken).ConfigureAwait(false) with { Duration = clock.Elapsed };
-        var reporting = await ReportingStage.RunAsync(report, request.Reports, cancellationToken).ConfigureAwait(false);
+        var run = new Run(request);
+        try
+        {
+            await PublishAsync(request, run, git, log, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // Whatever stops a publish in the middle, what was done until then is reported. A bug is handed on after that.
+            var cause = e;
+            if (e is TransferInterruptedException { InnerException: { } inner } interrupted)
+            {
+                run.Report = run.Report with { Transfer = interrupted.Partial };
+                run.Diagnostics.AddRange(interrupted.Partial.Errors);
+                cause = inner;
+            }
+
+            var cancelled = cause is OperationCanceledException && cancellationToken.IsCancellationRequested;
+            var pending = string.Join("; ", (run.Report.Transfer?.Destinations ?? []).Select(d => (d.Destination, Tags: d.Tags.Where(t => t.State == TagState.Pending).Select(t => t.Tag.Name).ToList())).Where(d => d.Tags.Count > 0).Select(d => $"{d.Destination}: {string.Join(", ", d.Tags)}"));
+            run.Diagnostics.Add(DiagnosticCodes.Interrupted.Report(
+                $"The publish was {(cancelled ? "cancelled" : $"stopped by a bug ({cause.GetType().Name})")}{(pending.Length > 0 ? $"; pending: {pending}" : string.Empty)}. Publish the same commit again: what arrived is not sent twice."));
+            run.Report = run.Report with { Bug = cancelled ? null : cause };
+        }
+
+        var report = run.Report with { Duration = clock.Elapsed };
+        var reporting = await ReportingStage.RunAsync(report, request.Reports, CancellationToken.None).ConfigureAwait(false);
         return (report, reporting);
     }
 
-    private static async Task<PublishReport> PublishAsync(PublishRequest request, IGit git, IPublishLog log, CancellationToken cancellationToken)
+    /// <summary>How far a publish has come.</summary>
+    private sealed class Run
     {
-        var diagnostics = new List<Diagnostic>(request.Derived.Diagnostics);
-        var report = new PublishReport { Project = request.Project, Configuration = request.Configuration, PlanOnly = request.PlanOnly, Diagnostics = diagnostics };
+        public Run(PublishRequest request)
+        {
+            Diagnostics = [.. request.Derived.Diagnostics];
+            Report = new() { Project = request.Project, Configuration = request.Configuration, PlanOnly = request.PlanOnly, Diagnostics = Diagnostics };
+        }
+
+        public List<Diagnostic> Diagnostics { get; }
+
+        public PublishReport Report { get; set; }
+    }
+
+    private static async Task PublishAsync(PublishRequest request, Run run, IGit git, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var diagnostics = run.Diagnostics;
 
         // Usage first: all of it, before anything is computed.
         var endpoints = EndpointMap.Parse(request.Endpoints, diagnostics);
@@ -164,18 +200,19 @@ public static class PublishPipeline
         CheckSwitches(request, diagnostics);
         if (!request.Derived.Succeeded || baseImage is null || diagnostics.Exists(d => d.IsError))
         {
-            return report;
+            return;
         }
 
         var (facts, version) = request.Derived.Value;
-        report = report with { Facts = facts, Version = version };
+        run.Report = run.Report with { Facts = facts, Version = version };
 
+        CheckBuild(request, version, destinations, diagnostics);
         log.Stage("Editions: making the bill");
         var bill = await EditionsStage.RunAsync(new(request.PublishDirectory), cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(bill.Diagnostics);
         if (!bill.Succeeded)
         {
-            return report;
+            return;
         }
 
         log.Stage($"Editions: {bill.Value.Files.Count} files, {ConsoleReport.Bytes(bill.Value.Files.Sum(f => f.Size))}");
@@ -191,39 +228,39 @@ public static class PublishPipeline
         diagnostics.AddRange(image.Diagnostics);
         if (!image.Succeeded)
         {
-            return report;
+            return;
         }
 
-        report = report with { Image = image.Value };
+        run.Report = run.Report with { Image = image.Value };
         log.Stage($"Imaging: {image.Value.Manifest.Descriptor.Digest} in {request.LayoutDirectory}");
 
         log.Stage("Planning: reading the destinations");
         var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
         var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
         var plan = await PlanningStage.RunAsync(
-            new(version, image.Value, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
+            new(version, image.Value, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, created), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(plan.Diagnostics);
         if (!plan.Succeeded)
         {
-            return report;
+            return;
         }
 
-        report = report with { Plan = plan.Value };
+        run.Report = run.Report with { Plan = plan.Value };
         if (request.PlanOnly)
         {
-            return report;
+            return;
         }
 
         log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
         var transfer = await TransferStage.RunAsync(new(plan.Value, image.Value, version, overwrite), connections, history, log, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(transfer.Errors);
-        report = report with { Transfer = transfer };
+        run.Report = run.Report with { Transfer = transfer };
 
         log.Stage("Verification: looking from outside");
         var verification = await VerificationStage.RunAsync(
-            new(transfer, plan.Value.Manifest, request.VisibilityMismatch == "warn"), anonymous, cancellationToken).ConfigureAwait(false);
+            new(transfer, plan.Value.Manifest, request.VisibilityMismatch == "warn"), connections, anonymous, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(verification.Diagnostics);
-        return report with { Verification = verification };
+        run.Report = run.Report with { Verification = verification };
     }
 
     private static BaseImageRequest? ParseBase(PublishRequest request, List<Diagnostic> diagnostics)
@@ -271,6 +308,21 @@ public static class PublishPipeline
         foreach (var tag in request.OverwriteTags.Where(t => !RepositoryReference.IsLegalTag(t)))
         {
             diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkOverwriteTag names '{tag}', which is no tag."));
+        }
+    }
+
+    private static void CheckBuild(PublishRequest request, VersionFacts version, IReadOnlyList<Destination> destinations, List<Diagnostic> diagnostics)
+    {
+        if (version.Kind is BuildKinds.Release or BuildKinds.Prerelease && string.Equals(request.Configuration, "Debug", StringComparison.OrdinalIgnoreCase))
+        {
+            diagnostics.Add(DiagnosticCodes.DebugRelease.Report(
+                $"{BuildKindNames.ToWord(version.Kind)} {version.Version} is published from a Debug build. Publish with -c Release, or -p:Configuration=Release with dotnet msbuild."));
+        }
+
+        if (version.Kind != BuildKinds.None && version.Tags.Count == 0 && destinations.Any(d => d.Tags.Count == 0))
+        {
+            diagnostics.Add(DiagnosticCodes.NoTags.Report(
+                $"No ContainerTagRule makes a tag for a {BuildKindNames.ToWord(version.Kind)} build, so the image can be pulled by its digest only. Add a rule with On=\"{BuildKindNames.ToWord(version.Kind)}\", or set the destination's Tags."));
         }
     }
 

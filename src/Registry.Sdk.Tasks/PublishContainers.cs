@@ -169,6 +169,10 @@ public sealed class PublishContainers : RegistrySdkTask
         // ComputeContainerTags has said its own.
         Report(report.Diagnostics.Skip(derived.Diagnostics.Count).Concat(reporting.Diagnostics));
         SetOutputs(report);
+        if (report.Bug is { } bug)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(bug);
+        }
     }
 
     private PublishRequest Request(Outcome<Derived> derived, IReadOnlyDictionary<string, string> environment)

@@ -78,7 +78,7 @@ public sealed class StockTests(PackageFixture fixture)
             ["-t:PublishContainer", "-p:ContainerImageFormat=Docker", $"-p:ContainerBaseImage=localhost:{fixture.Emulator.BaseAddress.Port}/dotnet/aspnet:10.0", $"-p:ContainerArchiveOutputPath={archive}"];
         var (without, with, withoutGit) = (workspace.OutsidePath("without.tar"), workspace.OutsidePath("with.tar"), workspace.OutsidePath("nogit.tar"));
         var path = workspace.WriteService("src/service", "Service", Project(), Kind.Web);
-        await workspace.ReleaseAsync();
+        var commit = await workspace.ReleaseAsync();
         var stock = await workspace.PublishAsync(path, Arguments(without));
         Assert.True(stock.Succeeded, stock.ToString());
         foreach (var folder in new[] { "src/service/bin", "src/service/obj", "src/lib/bin", "src/lib/obj" })
@@ -100,6 +100,13 @@ public sealed class StockTests(PackageFixture fixture)
         Assert.Equal(["service:latest", "service:v1", "service:v1.4", "service:v1.4.2"], actual.Tags.Order(StringComparer.Ordinal));
         Assert.Equal(expected.Configuration, actual.Configuration);
         Assert.Equal(expected.Files, actual.Files);
+
+        // A branch has no `latest` of ours; stock's stays.
+        await workspace.Git.GitAsync("tag", "--delete", "v1.4.2");
+        var branch = (await workspace.MSBuildAsync(path, "-t:ComputeContainerConfig", "-getItem:ContainerImageTags")).EnsureSuccess();
+        Assert.Equal(
+            ["main-" + commit[..7], "main", "latest"],
+            JsonNode.Parse(branch.Process.StandardOutput)!["Items"]!["ContainerImageTags"]!.AsArray().Select(tag => tag!["Identity"]!.GetValue<string>()));
 
         // No git: said once, and nothing else changes.
         Directory.Delete(Path.Combine(workspace.Root, ".git"), recursive: true);

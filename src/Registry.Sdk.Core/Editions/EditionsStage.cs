@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using Registry.Sdk.Core.Primitives;
 
 namespace Registry.Sdk.Core.Editions;
@@ -6,12 +7,16 @@ namespace Registry.Sdk.Core.Editions;
 /// <summary>Makes the bill.</summary>
 public static class EditionsStage
 {
+    /// <summary>How often one folder may be there under different names. Links to folders with links to folders double with every level.</summary>
+    private const int MaxVisits = 100;
+
     private static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(15);
 
     /// <summary>Lists and hashes every file of the publish folder.</summary>
     /// <remarks>
     /// Links to files and folders inside are followed: an image holds what the application would read. A link that leaves the folder is an
-    /// error: it would ship a file nobody published, or what another machine has under that path.
+    /// error: it would ship a file nobody published, or what another machine has under that path. So is a folder that links name more than a
+    /// hundred times.
     /// </remarks>
     public static async Task<Outcome<Bill>> RunAsync(EditionsInput input, CancellationToken cancellationToken)
     {
@@ -25,7 +30,7 @@ public static class EditionsStage
 
         var root = RealPath.Resolve(input.PublishDirectory)!;
         var found = new List<(string Path, string Source)>();
-        Walk(root, string.Empty, root, [root], found, diagnostics, cancellationToken);
+        Walk(root, string.Empty, root, [root], new(StringComparer.Ordinal), found, diagnostics, cancellationToken);
         if (found.Count == 0 && diagnostics.Count == 0)
         {
             diagnostics.Add(DiagnosticCodes.EmptyPublishFolder.Report(
@@ -54,7 +59,7 @@ public static class EditionsStage
         return Outcome<Bill>.From(new(files), diagnostics);
     }
 
-    private static void Walk(string directory, string prefix, string root, IReadOnlyList<string> above, List<(string Path, string Source)> found, List<Diagnostic> diagnostics, CancellationToken cancellationToken)
+    private static void Walk(string directory, string prefix, string root, IReadOnlyList<string> above, Dictionary<string, int> visits, List<(string Path, string Source)> found, List<Diagnostic> diagnostics, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         List<FileSystemInfo> entries;
@@ -73,6 +78,12 @@ public static class EditionsStage
         {
             var path = prefix + entry.Name;
             var source = entry.FullName;
+            if (!IsUnicode(entry.Name))
+            {
+                diagnostics.Add(Unreadable(entry.FullName, "its name is not valid Unicode, or holds U+FFFD, which such names are read as"));
+                continue;
+            }
+
             if (entry.Name.StartsWith(".wh.", StringComparison.Ordinal))
             {
                 // Source: OCI image spec, layer.md, «Whiteouts».
@@ -108,12 +119,20 @@ public static class EditionsStage
                 diagnostics.Add(DiagnosticCodes.SymlinkOutside.Report(
                     $"{entry.FullName} is a symbolic link to {source}, a folder it lies in: it has no end. Remove it, or keep it out with CopyToPublishDirectory=\"Never\".", entry.FullName));
             }
-            else
+            else if ((visits[source] = visits.GetValueOrDefault(source) + 1) <= MaxVisits)
             {
-                Walk(source, path + "/", root, [.. above, source], found, diagnostics, cancellationToken);
+                Walk(source, path + "/", root, [.. above, source], visits, found, diagnostics, cancellationToken);
+            }
+            else if (visits[source] == MaxVisits + 1)
+            {
+                diagnostics.Add(DiagnosticCodes.SymlinkOutside.Report(
+                    $"{entry.FullName} leads to {source}, a folder that symbolic links name more than {MaxVisits} times. Remove links, or keep them out with CopyToPublishDirectory=\"Never\".", entry.FullName));
             }
         }
     }
+
+    // Linux names are bytes. .NET reads those that are no UTF-8 as U+FFFD: several names become one, and by that one no file is found.
+    private static bool IsUnicode(string name) => !name.EnumerateRunes().Contains(Rune.ReplacementChar); // lone surrogates are enumerated as that too
 
     private static async Task<BillFile> ReadAsync(string path, string source, CancellationToken cancellationToken)
     {

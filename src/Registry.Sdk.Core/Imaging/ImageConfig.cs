@@ -15,6 +15,13 @@ internal static partial class ImageConfig
     /// <summary>The members of a base image's <c>config</c> that no container property speaks about; they stay.</summary>
     private static readonly string[] Kept = ["Volumes", "StopSignal", "Healthcheck", "Shell", "OnBuild", "ArgsEscaped"];
 
+    /// <summary>Labels that say what the base image is. Inherited they would claim its version, commit and repository for ours.</summary>
+    private static readonly string[] OfTheBaseAlone =
+    [
+        "org.opencontainers.image.version", "org.opencontainers.image.revision", "org.opencontainers.image.source", "org.opencontainers.image.created",
+        "org.opencontainers.image.ref.name", "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest",
+    ];
+
     /// <summary>Writes JSON as every manifest and config of ours is written: no white space, no needless escapes.</summary>
     public static byte[] Serialise(JsonNode node) => JsonSerializer.SerializeToUtf8Bytes(node, Json);
 
@@ -63,7 +70,7 @@ internal static partial class ImageConfig
         }
 
         config["WorkingDir"] = settings.WorkingDirectory;
-        foreach (var (name, value) in (inner["Labels"] as JsonObject ?? []).Select(l => (l.Key, l.Value is JsonValue v ? v.ToString() : string.Empty)).Concat(settings.Labels.Select(l => (l.Key, l.Value))))
+        foreach (var (name, value) in (inner["Labels"] as JsonObject ?? []).Where(l => !OfTheBaseAlone.Contains(l.Key, StringComparer.Ordinal)).Select(l => (l.Key, l.Value is JsonValue v ? v.ToString() : string.Empty)).Concat(settings.Labels.Select(l => (l.Key, l.Value))))
         {
             labels[name] = value;
         }

@@ -42,9 +42,10 @@ public static class ImagingStage
             return Outcome<ComposedImage>.Failure(DiagnosticCodes.BadConfig.Report($"ContainerImageFormat is '{input.Settings.ImageFormat}'. Use OCI or Docker."));
         }
 
-        if (!input.Settings.WorkingDirectory.StartsWith('/'))
+        if (!IsWorkingDirectory(input.Settings.WorkingDirectory))
         {
-            return Outcome<ComposedImage>.Failure(DiagnosticCodes.BadConfig.Report($"ContainerWorkingDirectory is '{input.Settings.WorkingDirectory}'. Use an absolute path such as /app."));
+            var shown = string.Concat(input.Settings.WorkingDirectory.Select(c => char.IsControl(c) ? '?' : c));
+            return Outcome<ComposedImage>.Failure(DiagnosticCodes.BadConfig.Report($"ContainerWorkingDirectory is '{shown}'. Use an absolute path such as /app, without '.', '..', '//', control characters and names that begin with .wh."));
         }
 
         var resolved = await baseImages.ResolveAsync(input.Base, cancellationToken).ConfigureAwait(false);
@@ -123,7 +124,7 @@ public static class ImagingStage
         try
         {
             var (diffId, digest, size) = await LayerWriter.WriteAsync(files, directory, temporary, cancellationToken).ConfigureAwait(false);
-            File.Move(temporary, Path.Combine(blobs, digest.Hex), overwrite: true);
+            await PlaceAsync(temporary, Path.Combine(blobs, digest.Hex), cancellationToken).ConfigureAwait(false);
             return new(new(MediaTypes.OciLayerGzip, digest, size), diffId, IsFromBase: false);
         }
         finally
@@ -169,8 +170,8 @@ public static class ImagingStage
     private static async Task WriteLayoutAsync(
         string layout, string blobs, byte[] config, Descriptor configDescriptor, byte[] manifest, Descriptor manifestDescriptor, List<ComposedLayer> layers, Dictionary<string, string> labels, CancellationToken cancellationToken)
     {
-        await File.WriteAllBytesAsync(Path.Combine(blobs, configDescriptor.Digest.Hex), config, cancellationToken).ConfigureAwait(false);
-        await File.WriteAllBytesAsync(Path.Combine(blobs, manifestDescriptor.Digest.Hex), manifest, cancellationToken).ConfigureAwait(false);
+        await WriteAsync(Path.Combine(blobs, configDescriptor.Digest.Hex), config, cancellationToken).ConfigureAwait(false);
+        await WriteAsync(Path.Combine(blobs, manifestDescriptor.Digest.Hex), manifest, cancellationToken).ConfigureAwait(false);
         var entry = manifestDescriptor.ToJson();
         if (labels.TryGetValue("org.opencontainers.image.version", out var version))
         {
@@ -178,10 +179,11 @@ public static class ImagingStage
         }
 
         var index = ImageConfig.Serialise(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) });
-        await File.WriteAllBytesAsync(Path.Combine(layout, "index.json"), index, cancellationToken).ConfigureAwait(false);
-        await File.WriteAllTextAsync(Path.Combine(layout, "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}", cancellationToken).ConfigureAwait(false);
+        await WriteAsync(Path.Combine(layout, "oci-layout"), """{"imageLayoutVersion":"1.0.0"}"""u8.ToArray(), cancellationToken).ConfigureAwait(false);
+        await WriteAsync(Path.Combine(layout, "index.json"), index, cancellationToken).ConfigureAwait(false); // last: it names what must be there
 
-        // What earlier publishes left would grow without end. What is young may belong to a publish of this project that runs beside this one.
+        // What earlier publishes left would grow without end. What is young may belong to a publish of this project that runs beside this one,
+        // which makes also what it has in common with an earlier one young.
         var used = layers.Select(l => l.Descriptor.Digest.Hex).Append(configDescriptor.Digest.Hex).Append(manifestDescriptor.Digest.Hex).ToHashSet(StringComparer.Ordinal);
         var young = DateTime.UtcNow - KeepUnused;
         foreach (var old in new DirectoryInfo(blobs).EnumerateFiles().Where(f => !used.Contains(f.Name) && f.LastWriteTimeUtc < young))
@@ -189,6 +191,45 @@ public static class ImagingStage
             old.Delete();
         }
     }
+
+    /// <summary>Writes a file whole or not at all: a publish of this project that runs beside this one may be reading it.</summary>
+    private static async Task WriteAsync(string path, byte[] content, CancellationToken cancellationToken)
+    {
+        var temporary = Path.Combine(Path.GetDirectoryName(path)!, $".{Guid.NewGuid():N}.partial");
+        try
+        {
+            await File.WriteAllBytesAsync(temporary, content, cancellationToken).ConfigureAwait(false);
+            await PlaceAsync(temporary, path, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    // Windows does not replace a file that somebody reads at the moment.
+    private static async Task PlaceAsync(string temporary, string path, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                File.Move(temporary, path, overwrite: true);
+                return;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException && OperatingSystem.IsWindows() && attempt < 50)
+            {
+                await Task.Delay(100, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Whether tar entries below it are where it says: an absolute path, already normal.</summary>
+    private static bool IsWorkingDirectory(string path)
+        => path == "/"
+            || (path.StartsWith('/')
+                && !path.Any(char.IsControl)
+                && path[1..(path.EndsWith('/') ? ^1 : ^0)].Split('/').All(s => s is not ("" or "." or "..") && !s.StartsWith(".wh.", StringComparison.Ordinal)));
 
     private static bool TryFormat(string text, out bool? docker)
     {

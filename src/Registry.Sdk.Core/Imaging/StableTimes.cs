@@ -32,7 +32,7 @@ internal static class StableTimes
     /// <exception cref="JsonException">The manifest is not what the .NET SDK writes.</exception>
     public static byte[] NormaliseEndpointManifest(byte[] content, IReadOnlyDictionary<string, BillFile> files)
     {
-        var manifest = JsonNode.Parse(content) as JsonObject ?? throw new JsonException("not an object");
+        var manifest = JsonNode.Parse(content, documentOptions: new() { AllowDuplicateProperties = false }) as JsonObject ?? throw new JsonException("not an object");
         if (manifest["Endpoints"] is JsonArray endpoints)
         {
             foreach (var endpoint in endpoints)

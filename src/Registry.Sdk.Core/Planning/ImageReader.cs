@@ -50,7 +50,8 @@ internal static class ImageReader
 
     private static Digest? FirstChild(byte[] index)
         => Parse(index)?["manifests"] is JsonArray children
-            ? children.Select(Descriptor.FromJson).FirstOrDefault(d => d is not null && MediaTypes.IsManifest(d.MediaType))?.Digest
+            // Attestations (platform unknown/unknown) are no image and have no labels.
+            ? children.Where(c => (c?["platform"] as JsonObject)?["os"]?.ToString() != "unknown").Select(Descriptor.FromJson).FirstOrDefault(d => d is not null && MediaTypes.IsManifest(d.MediaType))?.Digest
             : null;
 
     private static JsonObject? Parse(byte[] content)

@@ -11,13 +11,17 @@ namespace Registry.Sdk.Core.Planning;
 /// <param name="OverwriteTags"><c>RegistrySdkOverwriteTag</c>: tags that are moved whatever they name.</param>
 /// <param name="AllowDirty"><c>RegistrySdkAllowDirty</c>: a dirty branch build may leave this machine.</param>
 /// <param name="DirtyFiles">Files that make the tree dirty, for the message.</param>
+/// <param name="Revision">The commit, or null without one.</param>
+/// <param name="Created">The image's time.</param>
 public sealed record PlanningInput(
     VersionFacts Version,
     ComposedImage Image,
     IReadOnlyList<Destination> Destinations,
     IReadOnlySet<string> OverwriteTags,
     bool AllowDirty,
-    IReadOnlyList<string> DirtyFiles);
+    IReadOnlyList<string> DirtyFiles,
+    string? Revision,
+    DateTimeOffset Created);
 
 /// <summary>What happens to a blob at a destination.</summary>
 public enum BlobAction
@@ -104,4 +108,8 @@ public sealed record LeftOut(Destination Destination, string Why);
 /// <param name="Manifest">Digest of the image that every destination gets.</param>
 /// <param name="Destinations">Those that get it.</param>
 /// <param name="LeftOut">Those that do not.</param>
-public sealed record Plan(Digest Manifest, IReadOnlyList<DestinationPlan> Destinations, IReadOnlyList<LeftOut> LeftOut);
+/// <param name="Ours">
+/// What this build is, from facts and version. Not from the image's labels: they can be the user's, or the base image's, and would then compare
+/// something else.
+/// </param>
+public sealed record Plan(Digest Manifest, IReadOnlyList<DestinationPlan> Destinations, IReadOnlyList<LeftOut> LeftOut, ImageIdentity Ours);

@@ -42,12 +42,12 @@ public static class PlanningStage
             return Outcome<Plan>.Failure(diagnostics);
         }
 
-        var ours = ImageReader.FromConfig(input.Image.Manifest.Descriptor.Digest, input.Image.ConfigContent);
+        var ours = new ImageIdentity(input.Image.Manifest.Descriptor.Digest, input.Version.Version, input.Revision, input.Image.Base.ReferencedDigest.ToString(), input.Created);
         var results = await Task.WhenAll(taking.Select(d => PlanOneAsync(input, d, taking, ours, connections, anonymous, history, cancellationToken))).ConfigureAwait(false);
         diagnostics.AddRange(results.SelectMany(r => r.Diagnostics));
         return diagnostics.Exists(d => d.IsError)
             ? Outcome<Plan>.Failure(diagnostics)
-            : Outcome<Plan>.Success(new(ours.Digest, [.. results.Select(r => r.Plan!)], leftOut), diagnostics);
+            : Outcome<Plan>.Success(new(ours.Digest, [.. results.Select(r => r.Plan!)], leftOut, ours), diagnostics);
     }
 
     /// <summary>The tags a destination takes: its own literal list, else the computed ones.</summary>

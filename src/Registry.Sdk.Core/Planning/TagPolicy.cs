@@ -69,7 +69,7 @@ public static class TagPolicy
 
     private static TagPlan? ByVersion(ImageTag tag, ImageIdentity ours, ImageIdentity theirs)
     {
-        if (!SemanticVersion.TryParse(theirs.Version ?? string.Empty, out var there) || !SemanticVersion.TryParse(ours.Version ?? string.Empty, out var here))
+        if (!SemanticVersion.TryParse(theirs.Version?.TrimStart('v') ?? string.Empty, out var there) || !SemanticVersion.TryParse(ours.Version ?? string.Empty, out var here))
         {
             return null;
         }
@@ -118,7 +118,7 @@ public static class TagPolicy
             return $"they differ in {string.Join(", ", parts)}.{moved}";
         }
 
-        return "version, revision and base image are equal, so files or settings differ.";
+        return "version, revision and base image are equal, so files, configuration (Debug or Release) or settings differ: for instance the git remote, which is the label org.opencontainers.image.source.";
 
         void Compare(string what, string? there, string? here)
         {

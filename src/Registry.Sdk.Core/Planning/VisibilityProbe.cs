@@ -8,6 +8,9 @@ namespace Registry.Sdk.Core.Planning;
 /// </summary>
 public static class VisibilityProbe
 {
+    /// <summary>How <see cref="CredentialStore"/> calls what it has from <c>CR_PAT</c>; the tests hold the two together.</summary>
+    private const string PersonalAccessToken = "environment variable CR_PAT";
+
     /// <summary>What an outsider gets for a manifest of the repository.</summary>
     /// <param name="destination">The destination.</param>
     /// <param name="client">A client with credentials, to tell refused from missing; null: not told apart.</param>
@@ -29,8 +32,9 @@ public static class VisibilityProbe
         {
             return client is not null && !await client.RepositoryExistsAsync(cancellationToken).ConfigureAwait(false) ? ObservedVisibility.Missing : ObservedVisibility.Refused;
         }
-        catch (RegistryException)
+        catch (RegistryException e) when (e.Failure is not RegistryFailure.WrongContent)
         {
+            // A registry that serves other content than asked for is no matter of visibility: that goes to the caller.
             return ObservedVisibility.Unknown;
         }
     }
@@ -54,12 +58,21 @@ public static class VisibilityProbe
             case ObservedVisibility.Unknown:
                 return DiagnosticCodes.VisibilityUnknown.Report(
                     $"{destination} is declared {word}, but who can read it could not be found out. Nothing was sent. Publish again; or remove its Visibility.");
-            case ObservedVisibility.Missing when !endpoint.IsMapped && (destination.Repository.Host.Name == "docker.io" || (destination.Repository.Host.Name == "ghcr.io" && credentialSource?.Contains("CR_PAT", StringComparison.Ordinal) != true)):
+            // By the address and not by the name: an item may map a host to where it is anyway (to name its Api), or another host to it.
+            case ObservedVisibility.Missing when IsDockerHub(endpoint) || (IsGhcr(endpoint) && !string.Equals(credentialSource, PersonalAccessToken, StringComparison.Ordinal)):
                 // Docker Hub makes what is first pushed public; GHCR asks the workflow's repository. It could not be undone.
                 return DiagnosticCodes.VisibilityUnknown.Report(
-                    $"{destination} is declared {word}, but does not exist, and a first push could make it public. Nothing was sent. Create it {word} first{(destination.Repository.Host.Name == "ghcr.io" ? " (a push with a personal access token in CR_PAT makes it private)" : string.Empty)}.");
+                    $"{destination} is declared {word}, but does not exist, and a first push could make it public. Nothing was sent. Create it {word} first{(IsGhcr(endpoint) ? " (a push with a personal access token in CR_PAT makes it private)" : string.Empty)}.");
             default:
                 return null;
         }
     }
+
+    private static bool IsDockerHub(RegistryEndpoint endpoint) => ServiceOf(endpoint) == "docker.io";
+
+    private static bool IsGhcr(RegistryEndpoint endpoint) => ServiceOf(endpoint) == "ghcr.io";
+
+    // RegistryHost knows Docker Hub's several names; the dot at the end of a full DNS name changes nothing about where it leads.
+    private static string? ServiceOf(RegistryEndpoint endpoint)
+        => RegistryHost.TryParse(endpoint.BaseAddress.Host.TrimEnd('.'), out var host) ? host.Name : null;
 }

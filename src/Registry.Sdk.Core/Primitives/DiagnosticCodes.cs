@@ -29,6 +29,8 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor BadTagRule = new("RSDK2007", Error, "A ContainerTagRule is malformed", "Correct its placeholders, On or Floating.");
     public static readonly DiagnosticDescriptor BothTagProperties = new("RSDK2008", Error, "ContainerImageTag and ContainerImageTags are both set", "Set only ContainerImageTags.");
     public static readonly DiagnosticDescriptor BadVersionTagPrefix = new("RSDK2009", Error, "RegistrySdkVersionTagPrefix can't begin a git tag", "Set RegistrySdkVersionTagPrefix to the text that precedes the version in your git tags.");
+    public static readonly DiagnosticDescriptor DebugRelease = new("RSDK2010", Warning, "A release is published from a Debug build", "Publish with -c Release (dotnet build and dotnet msbuild build Debug unless told otherwise).");
+    public static readonly DiagnosticDescriptor NoTags = new("RSDK2011", Warning, "No tag rule makes a tag for this build", "Add a ContainerTagRule for this kind of build, or set the destination's Tags.");
 
     // 3xxx editions
     public static readonly DiagnosticDescriptor EditionWithoutEditions = new("RSDK3001", Error, "A destination names an Edition, but the project has no ContainerEditions", "Set ContainerEditions, or remove the Edition metadata.");
@@ -65,6 +67,8 @@ public static class DiagnosticCodes
     // 6xxx transfer
     public static readonly DiagnosticDescriptor TransferFailed = new("RSDK6001", Error, "Sending to a destination failed", "Publish again: what arrived is not sent twice.");
     public static readonly DiagnosticDescriptor TagsPending = new("RSDK6002", Error, "Tags were left pending", "Publish the same commit again: it finishes them.");
+    public static readonly DiagnosticDescriptor Interrupted = new("RSDK6003", Error, "The publish was cancelled, or stopped by a bug", "Publish the same commit again: what arrived is not sent twice. A bug: report it with the message.");
+    public static readonly DiagnosticDescriptor TagTakenMeanwhile = new("RSDK6004", Error, "Another publish wrote an immutable tag at the same time", "See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag.");
 
     // 7xxx verification
     public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");

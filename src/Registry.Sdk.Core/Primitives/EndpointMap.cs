@@ -20,6 +20,11 @@ public sealed record RegistryEndpoint(RegistryHost Host, Uri BaseAddress, bool I
     /// <summary>Plain http to a host that is not loopback: no credential may go there.</summary>
     public bool IsInsecure => BaseAddress.Scheme == Uri.UriSchemeHttp && !IsLoopback;
 
+    /// <summary>
+    /// The host whose credentials are sent there: the original one, or, where an item re-mapped it to another party (not loopback), that party.
+    /// </summary>
+    public string CredentialHost => IsMapped && !IsLoopback && RegistryHost.TryParse(BaseAddress.Authority, out var own) ? own.Name : Host.Name;
+
     /// <summary>Equal for addresses that are one registry: loopback spellings are one.</summary>
     public string Identity => IsLoopback ? $"loopback:{BaseAddress.Port}" : $"{BaseAddress.Host}:{BaseAddress.Port}";
 }
@@ -48,7 +53,7 @@ public sealed class EndpointMap
 
             if (!IsHttpAddress(item.Registry, out var address))
             {
-                diagnostics.Add(DiagnosticCodes.BadEndpoint.Report($"RegistrySdkEndpoint '{item.Include}' has Registry=\"{item.Registry}\". Write an address without path: https://host[:port]."));
+                diagnostics.Add(DiagnosticCodes.BadEndpoint.Report($"RegistrySdkEndpoint '{item.Include}' has Registry=\"{item.Registry}\". Include is the host that images name; Registry is where it answers: https://host[:port] without path, http:// on loopback."));
                 continue;
             }
 

@@ -43,12 +43,9 @@ public static class MediaTypes
 /// <summary>Reads JSON that came from a registry.</summary>
 internal static class RegistryJson
 {
-    // A doubled member would else be found only when somebody asks for it, as an exception that means a bug.
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
-
     /// <summary>The object, or null if it is something else.</summary>
-    /// <exception cref="JsonException">It is no JSON, or has a member twice.</exception>
-    public static JsonObject? Parse(ReadOnlySpan<byte> content) => JsonNode.Parse(content, documentOptions: Strict) as JsonObject;
+    /// <exception cref="JsonException">It is no JSON, has a member twice, or text that is no Unicode.</exception>
+    public static JsonObject? Parse(byte[] content) => StrictJson.Node(content) as JsonObject;
 }
 
 /// <summary>A content descriptor. Source: OCI image spec, descriptor.md.</summary>

@@ -184,7 +184,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         var bytes = await RegistryClient.ReadBoundedAsync(response, 1 << 20, endpoint.Host, cancellationToken).ConfigureAwait(false);
         try
         {
-            using var json = JsonDocument.Parse(bytes);
+            using var json = StrictJson.Document(bytes);
             var root = json.RootElement;
             var token = Text(root, "token") ?? Text(root, "access_token");
             if (string.IsNullOrEmpty(token))
@@ -210,7 +210,8 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         var registry = endpoint.BaseAddress;
         var sameHost = string.Equals(realm.Host, registry.Host, StringComparison.OrdinalIgnoreCase);
         var loopback = endpoint.IsLoopback && RegistryHost.IsLoopbackName(realm.Host);
-        var builtIn = BuiltInRealms.TryGetValue(endpoint.Host.Name, out var known) && string.Equals(known, realm.Host, StringComparison.OrdinalIgnoreCase);
+        // By the party that the credential belongs to: a mirror may not send what is its own to the original host's token server.
+        var builtIn = BuiltInRealms.TryGetValue(endpoint.CredentialHost, out var known) && string.Equals(known, realm.Host, StringComparison.OrdinalIgnoreCase);
         var byUser = credentials.TrustedRealmHosts(endpoint).Any(h => string.Equals(h, realm.Authority, StringComparison.OrdinalIgnoreCase) || string.Equals(h, realm.Host, StringComparison.OrdinalIgnoreCase));
         var secure = realm.Scheme == Uri.UriSchemeHttps || loopback || (realm.Scheme == Uri.UriSchemeHttp && endpoint.IsInsecure && sameHost);
         if (!secure || !(sameHost || loopback || builtIn || byUser))

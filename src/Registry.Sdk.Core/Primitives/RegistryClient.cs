@@ -148,6 +148,11 @@ public sealed class RegistryClient
             throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
         }
 
+        if (IsHtml(response))
+        {
+            throw NotARegistry(what, "a web page (HTML)");
+        }
+
         var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, cancellationToken).ConfigureAwait(false);
         if (content.Length == 0)
         {
@@ -159,12 +164,7 @@ public sealed class RegistryClient
         var expected = Digest.TryParse(reference, out var byDigest) ? byDigest : Digest.TryParse(announced, out var byHeader) ? byHeader : null;
         if (expected is not null && expected != digest)
         {
-            throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} should have been {expected} but is {digest}{(IsHtml(response) ? " (a web page)" : string.Empty)}.");
-        }
-
-        if (IsHtml(response))
-        {
-            throw NotARegistry(what, "a web page (HTML)");
+            throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} should have been {expected} but is {digest}.");
         }
 
         var mediaType = response.Content.Headers.ContentType?.MediaType ?? string.Empty;
@@ -348,8 +348,9 @@ public sealed class RegistryClient
                     return await StartUploadAsync(cancellationToken).ConfigureAwait(false);
             }
         }
-        catch (RegistryException e) when (e.Failure is RegistryFailure.Denied or RegistryFailure.CredentialsRefused or RegistryFailure.CredentialsMissing)
+        catch (RegistryException e) when (e.Failure is not RegistryFailure.Unreachable)
         {
+            // So is one that a token server does not understand, because it asks for two scopes.
             return await StartUploadAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -490,9 +491,11 @@ public sealed class RegistryClient
     {
         var what = $"{method} {address.AbsolutePath}";
         AuthenticationHeaderValue? refused = null;
+        AuthenticationHeaderValue? answered = null;
         for (var attempt = 0; ; attempt++)
         {
-            var header = _authenticator.Current(scope);
+            // What a challenge was answered with is sent once even if it is said to expire at once.
+            var header = answered ?? _authenticator.Current(scope);
             var response = await FollowAsync(method, address, header, body, what, acceptManifests, silence, cancellationToken).ConfigureAwait(false);
             if (response.StatusCode == HttpStatusCode.Forbidden)
             {
@@ -515,7 +518,7 @@ public sealed class RegistryClient
                     refused = header;
                 }
 
-                await _authenticator.AnswerAsync(response.Headers.WwwAuthenticate, scope, Repository, refused ?? (header is { Scheme: "Basic" } ? header : null), cancellationToken).ConfigureAwait(false);
+                answered = await _authenticator.AnswerAsync(response.Headers.WwwAuthenticate, scope, Repository, refused ?? (header is { Scheme: "Basic" } ? header : null), cancellationToken).ConfigureAwait(false);
                 if (attempt >= 2)
                 {
                     throw new RegistryException(RegistryFailure.CredentialsRefused, _endpoint.Host, $"{what} is answered with 401 again and again.");
@@ -570,7 +573,7 @@ public sealed class RegistryClient
                 throw NotARegistry(what, $"more than {MaxRedirects} redirects");
             }
 
-            address = new Uri(address, location);
+            address = Resolve(address, location, what);
         }
     }
 
@@ -613,8 +616,13 @@ public sealed class RegistryClient
     {
         // Against the address that answered, after redirects (containerd#11949 shows what happens otherwise).
         var location = response.Headers.Location ?? throw NotARegistry("POST blobs/uploads/", "202 without Location");
-        return new(new Uri(response.RequestMessage!.RequestUri!, location));
+        return new(Resolve(response.RequestMessage!.RequestUri!, location, "POST blobs/uploads/"));
     }
+
+    private Uri Resolve(Uri answered, Uri location, string what)
+        => Uri.TryCreate(answered, location, out var address) && (address.Scheme == Uri.UriSchemeHttps || address.Scheme == Uri.UriSchemeHttp) && address.Host.Length > 0
+            ? address
+            : throw NotARegistry(what, "a Location that is no address");
 
     private void EnsureSameDigest(HttpResponseMessage response, Digest sent, string what)
     {
@@ -651,7 +659,7 @@ public sealed class RegistryClient
         try
         {
             var bytes = await ReadBoundedAsync(response, 64 * 1024, _endpoint.Host, cancellationToken).ConfigureAwait(false);
-            using var json = JsonDocument.Parse(bytes);
+            using var json = StrictJson.Document(bytes);
             if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("errors", out var errors) && errors.ValueKind == JsonValueKind.Array && errors.GetArrayLength() > 0)
             {
                 var first = errors[0];
@@ -686,7 +694,7 @@ public sealed class RegistryClient
     {
         try
         {
-            using var json = JsonDocument.Parse(content);
+            using var json = StrictJson.Document(content);
             return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("mediaType", out var type) && type.ValueKind == JsonValueKind.String
                 && type.GetString() is { } text && (MediaTypes.IsIndex(text) || MediaTypes.IsManifest(text)) ? text : null;
         }

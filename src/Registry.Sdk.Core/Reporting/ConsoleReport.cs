@@ -7,10 +7,15 @@ namespace Registry.Sdk.Core.Reporting;
 /// <summary>What a person reads at the end of a publish: plain text, digests in full.</summary>
 public static class ConsoleReport
 {
-    /// <summary>The lines, without trailing blank ones.</summary>
+    /// <summary>The lines, without trailing blank ones. Names from outside make no line of their own and turn no text round.</summary>
     public static IReadOnlyList<string> Lines(PublishReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
+        return [.. Compose(report).Select(PlainText.Of)];
+    }
+
+    private static List<string> Compose(PublishReport report)
+    {
         var lines = new List<string>();
         if (report.Version is { } version)
         {
@@ -66,7 +71,7 @@ public static class ConsoleReport
             var result = report.Transfer?.Destinations.FirstOrDefault(d => d.Destination == destination.Destination);
             if (result is null)
             {
-                long Size(BlobAction action) => destination.Blobs.Where(b => b.Action == action).Sum(b => b.Blob.Size);
+                long Size(BlobAction action) => destination.Blobs.Where(b => b.Action == action).Aggregate(0L, (sum, b) => b.Blob.Size > long.MaxValue - sum ? long.MaxValue : sum + b.Blob.Size); // a base image may say what it likes
                 rows.Add([destination.Destination.ToString(), string.Join(" ", destination.Tags.Select(t => t.Tag.Name)), "to send " + Bytes(Size(BlobAction.Send)), Bytes(Size(BlobAction.Mount)), Bytes(Size(BlobAction.Skip)), "-"]);
             }
             else

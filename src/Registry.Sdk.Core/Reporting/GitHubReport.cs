@@ -81,19 +81,27 @@ public static class GitHubReport
         return text.Append('\n').ToString();
     }
 
-    /// <summary>Text as Markdown shows it literally, also inside a table cell; no HTML either.</summary>
+    /// <summary>
+    /// Text as Markdown shows it literally, also inside a table cell; no HTML either, and none of what GitHub adds: mentions (<c>@all</c>) and
+    /// links made of addresses. Source: GitHub Flavored Markdown 0.29, 6.9 «Autolinks (extension)».
+    /// </summary>
     internal static string Escape(string text)
     {
-        var result = new StringBuilder(text.Length + 8);
-        foreach (var c in text.ReplaceLineEndings(" "))
+        var plain = PlainText.Of(text);
+        var result = new StringBuilder(plain.Length + 8);
+        for (var i = 0; i < plain.Length; i++)
         {
+            var c = plain[i];
             switch (c)
             {
+                case '@': result.Append("&#64;"); break;
+                case ':' when plain.AsSpan(i).StartsWith("://"): result.Append("&#58;"); break;
+                case '.' when plain.AsSpan(0, i).EndsWith("www", StringComparison.OrdinalIgnoreCase): result.Append("&#46;"); break;
                 case '<': result.Append("&lt;"); break;
                 case '>': result.Append("&gt;"); break;
                 case '&': result.Append("&amp;"); break;
                 case '\\' or '`' or '*' or '_' or '[' or ']' or '|' or '#' or '~' or '!': result.Append('\\').Append(c); break;
-                default: result.Append(char.IsControl(c) ? ' ' : c); break;
+                default: result.Append(c); break;
             }
         }
 

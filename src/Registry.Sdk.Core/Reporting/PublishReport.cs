@@ -44,6 +44,9 @@ public sealed record PublishReport
     /// <summary>How long it took.</summary>
     public TimeSpan Duration { get; init; }
 
+    /// <summary>What should not have happened, if it did; the caller throws it on once the report is shown.</summary>
+    public Exception? Bug { get; init; }
+
     /// <summary>Whether all is well.</summary>
     public bool Succeeded => !Diagnostics.Any(d => d.IsError);
 }

@@ -50,10 +50,21 @@ public static class Receipt
     }
 
     /// <summary>Writes a file whole or not at all.</summary>
+    /// <exception cref="IOException">It can't be written, also because the path can be no file's.</exception>
     public static async Task SaveAsync(string path, string content, CancellationToken cancellationToken)
     {
+        if (string.IsNullOrWhiteSpace(path) || path.Contains('\0', StringComparison.Ordinal))
+        {
+            throw new IOException("It is no path.");
+        }
+
         var full = Path.GetFullPath(path);
-        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+        if (Path.EndsInDirectorySeparator(full) || Directory.Exists(full) || Path.GetDirectoryName(full) is not { } folder)
+        {
+            throw new IOException("It is a folder.");
+        }
+
+        Directory.CreateDirectory(folder);
         var temporary = $"{full}.{Guid.NewGuid():N}.partial";
         try
         {

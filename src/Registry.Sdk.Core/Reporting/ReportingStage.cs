@@ -28,7 +28,7 @@ public static class ReportingStage
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            diagnostics.Add(DiagnosticCodes.ReceiptNotWritten.Report($"The receipt {targets.ReceiptPath} could not be written: {e.Message} Set RegistrySdkReceiptPath to a writable path.", targets.ReceiptPath));
+            diagnostics.Add(DiagnosticCodes.ReceiptNotWritten.Report($"The receipt {PlainText.Of(targets.ReceiptPath)} could not be written: {e.Message} Set RegistrySdkReceiptPath to a writable path.", targets.ReceiptPath));
         }
 
         foreach (var (path, text) in new[] { (targets.GitHubOutput, GitHubReport.Outputs(report)), (targets.GitHubSummary, GitHubReport.Summary(report)) })

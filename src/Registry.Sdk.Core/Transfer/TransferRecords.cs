@@ -65,6 +65,15 @@ public sealed record DestinationResult
 /// <param name="Errors">What failed; empty if all is well.</param>
 public sealed record TransferResult(IReadOnlyList<DestinationResult> Destinations, IReadOnlyList<Diagnostic> Errors);
 
+/// <summary>A transfer was cancelled or broke on a bug.</summary>
+/// <param name="partial">What was done until then.</param>
+/// <param name="inner">What stopped it.</param>
+public sealed class TransferInterruptedException(TransferResult partial, Exception inner) : Exception(inner.Message, inner)
+{
+    /// <summary>What was done until then; tags that were not written are pending.</summary>
+    public TransferResult Partial { get; } = partial;
+}
+
 /// <summary>Hears how a transfer goes on.</summary>
 public interface ITransferProgress
 {

@@ -34,6 +34,11 @@ public static class TransferStage
         {
             return await run.GoAsync(cancellationToken).ConfigureAwait(false);
         }
+        catch (Exception e)
+        {
+            // Cancelled, or a bug of ours: either way what was done so far is known and must be told.
+            throw new TransferInterruptedException(run.Result(), e);
+        }
         finally
         {
             // What nobody waits for any more must not outlive the connections.
@@ -250,7 +255,7 @@ public static class TransferStage
         private async Task WriteTagsAsync(Work work, Func<ImageTag, bool> round, CancellationToken cancellationToken)
         {
             var manifest = input.Image.Manifest;
-            var ours = ImageReader.FromConfig(manifest.Descriptor.Digest, input.Image.ConfigContent);
+            var ours = input.Plan.Ours;
             foreach (var planned in work.Plan.Tags.Where(t => t.Action != TagAction.Keep && round(t.Tag)))
             {
                 // Right before writing: someone may have been faster. An immutable tag that appeared meanwhile stops here.
@@ -299,7 +304,7 @@ public static class TransferStage
             throw new RegistryException(RegistryFailure.WrongContent, work.Plan.Destination.Repository.Host, $"{reference} was written as {expected} but reads back as {found?.ToString() ?? "missing"}.");
         }
 
-        private TransferResult Result()
+        public TransferResult Result()
         {
             var results = new List<DestinationResult>();
             var pending = new List<string>();

@@ -1,5 +1,6 @@
 using Registry.Sdk.Core.Planning;
 using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Transfer;
 
 namespace Registry.Sdk.Core.Verification;
 
@@ -8,14 +9,54 @@ namespace Registry.Sdk.Core.Verification;
 public static class VerificationStage
 {
     /// <summary>Runs the stage. Sends nothing.</summary>
-    public static async Task<VerificationResult> RunAsync(VerificationInput input, RegistryConnections anonymous, CancellationToken cancellationToken)
+    /// <param name="input">See <see cref="VerificationInput"/>.</param>
+    /// <param name="connections">Connections with the user's credentials, to read back what was written.</param>
+    /// <param name="anonymous">Connections without any, for what an outsider sees.</param>
+    /// <param name="cancellationToken">Stops the requests.</param>
+    public static async Task<VerificationResult> RunAsync(VerificationInput input, RegistryConnections connections, RegistryConnections anonymous, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(connections);
         ArgumentNullException.ThrowIfNull(anonymous);
-        var seen = await Task.WhenAll(input.Transfer.Destinations.Where(d => d.HoldsImage).Select(async d => new SeenFromOutside(
-            d.Destination,
-            await VisibilityProbe.ObserveAsync(d.Destination, client: null, anonymous, input.Manifest.ToString(), cancellationToken).ConfigureAwait(false)))).ConfigureAwait(false);
-        return new(seen, [.. seen.Select(s => Judge(s, input.MismatchIsWarning)).OfType<Diagnostic>()]);
+        var looks = await Task.WhenAll(input.Transfer.Destinations.Where(d => d.HoldsImage).Select(d => LookAsync(d, input.Manifest, connections, anonymous, cancellationToken))).ConfigureAwait(false);
+        return new(
+            [.. looks.Select(l => l.Seen)],
+            [.. looks.SelectMany(l => l.Diagnostics), .. looks.Select(l => Judge(l.Seen, input.MismatchIsWarning)).OfType<Diagnostic>()]);
+    }
+
+    private static async Task<(SeenFromOutside Seen, List<Diagnostic> Diagnostics)> LookAsync(
+        DestinationResult result, Digest manifest, RegistryConnections connections, RegistryConnections anonymous, CancellationToken cancellationToken)
+    {
+        var diagnostics = new List<Diagnostic>();
+        var observed = ObservedVisibility.Unknown;
+        try
+        {
+            // The bytes themselves once: a HEAD that names the right digest proves nothing about a registry that lies.
+            var client = connections.Open(result.Destination.Repository);
+            if (await client.GetManifestAsync(manifest.ToString(), cancellationToken).ConfigureAwait(false) is null)
+            {
+                throw new RegistryException(RegistryFailure.WrongContent, result.Destination.Repository.Host, $"the image {manifest} was taken and is not there.");
+            }
+
+            // There is no compare-and-swap: of two publishes that write one immutable tag at once both may have read it back as theirs.
+            foreach (var tag in result.Tags.Where(t => !t.Tag.Floating && t.State is TagState.Created or TagState.Moved))
+            {
+                var now = await client.FindManifestAsync(tag.Tag.Name, cancellationToken).ConfigureAwait(false);
+                if (now != manifest)
+                {
+                    diagnostics.Add(DiagnosticCodes.TagTakenMeanwhile.Report(
+                        $"{result.Destination}: the immutable tag {tag.Tag.Name} was written as {manifest}, and now names {now?.ToString() ?? "nothing"}: another publish wrote it at the same time. See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag."));
+                }
+            }
+
+            observed = await VisibilityProbe.ObserveAsync(result.Destination, client: null, anonymous, manifest.ToString(), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is RegistryException or CredentialException)
+        {
+            diagnostics.Add(RegistryErrors.AtDestination(e, result.Destination.ToString()));
+        }
+
+        return (new(result.Destination, observed), diagnostics);
     }
 
     private static Diagnostic? Judge(SeenFromOutside seen, bool mismatchIsWarning)

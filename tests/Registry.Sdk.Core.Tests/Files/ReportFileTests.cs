@@ -35,6 +35,21 @@ public sealed class ReportFileTests : IDisposable
         Assert.Contains("RSDK1001", await File.ReadAllTextAsync(summary));
     }
 
+    [Theory]
+    [InlineData("/")]
+    [InlineData("")]
+    [InlineData("a\0b")]
+    [InlineData("~")] // the folder that is there
+    [InlineData("~/new/")]
+    public async Task A_path_that_can_be_no_file_s_is_said(string path)
+    {
+        var result = await ReportingStage.RunAsync(Report, new(path.Replace("~", _folder, StringComparison.Ordinal), null, null), CancellationToken.None);
+        Assert.Equal(["RSDK8001"], result.Diagnostics.Select(d => d.Code));
+        Assert.Contains("RegistrySdkReceiptPath", result.Diagnostics[0].Message);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder));
+        Assert.DoesNotContain(Directory.GetFileSystemEntries(Path.GetTempPath()), f => f.StartsWith(_folder + ".", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Projects_that_end_at_once_all_get_into_GitHub_s_files()
     {

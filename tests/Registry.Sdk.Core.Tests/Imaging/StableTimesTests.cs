@@ -51,6 +51,9 @@ public class StableTimesTests
 
     [Theory]
     [InlineData("[]")]
+    [InlineData("""{"Endpoints":[],"Endpoints":[]}""")]
+    [InlineData("""{"Endpoints":[{"AssetFile":"a","AssetFile":"b"}]}""")]
+    [InlineData("""{"Endpoints":[{"AssetFile":"\ud800"}]}""")]
     [InlineData("not json")]
     [InlineData("""{"Endpoints":[7]}""")]
     [InlineData("""{"Endpoints":[{"AssetFile":7}]}""")]

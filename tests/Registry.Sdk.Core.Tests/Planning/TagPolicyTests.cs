@@ -84,7 +84,7 @@ public class TagPolicyTests
     [InlineData(null, null, "base1", "they differ in version (none there, 1.0.0 here), revision (none there")]
     [InlineData("1.0.0", "a", "base2", "To repeat the build on the base it was made with, set ContainerBaseImage to name@sha256:")]
     [InlineData("1.0.0", "a", "x\n::error::y", "they differ in base image (x ::error::y there")]
-    [InlineData("1.0.0", "a", "base1", "version, revision and base image are equal, so files or settings differ.")]
+    [InlineData("1.0.0", "a", "base1", "version, revision and base image are equal, so files, configuration (Debug or Release) or settings differ")]
     public async Task An_immutable_tag_of_another_digest_is_an_error_that_says_what_differs(string? version, string? commit, string baseDigest, string says)
     {
         static string Base(string name) => name.StartsWith("base", StringComparison.Ordinal) ? Digest.Of([(byte)name[4]]).ToString() : name;

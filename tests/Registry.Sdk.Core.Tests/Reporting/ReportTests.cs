@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using FsCheck;
@@ -20,6 +22,8 @@ public class ReportTests
 
     private static readonly Digest Image = Digest.Of([1]);
     private static readonly Digest Before = Digest.Of([2]);
+
+    private static ImageIdentity Ours => new(Image, "1.2.3", null, null, null);
 
     [Fact]
     public void The_table_of_a_finished_publish()
@@ -64,7 +68,7 @@ public class ReportTests
     [Fact]
     public void Nothing_to_push_is_one_line_with_the_reason()
     {
-        var report = Finished() with { Plan = new(Image, [], [new(Destination("ghcr.io/a/b"), "it does not take pr builds (On)")]), Transfer = new([], []), Verification = null };
+        var report = Finished() with { Plan = new(Image, [], [new(Destination("ghcr.io/a/b"), "it does not take pr builds (On)")], Ours), Transfer = new([], []), Verification = null };
         Assert.Equal("    nothing to push: ghcr.io/a/b: it does not take pr builds (On)", ConsoleReport.Lines(report)[^1]);
     }
 
@@ -150,14 +154,41 @@ public class ReportTests
         Assert.All(summary.Split('\n').Where(l => l.StartsWith("| ", StringComparison.Ordinal)), l => Assert.Equal(6, Regex.Count(l, @"(?<!\\)\|")));
     }
 
+    /// <summary>GitHub makes links of addresses and tells people who are mentioned; and direction marks show another text than there is.</summary>
+    [Theory]
+    [InlineData("ask @all", "ask &#64;all")]
+    [InlineData("see https://evil.example", "see https&#58;//evil.example")]
+    [InlineData("see www.evil.example, not w.ww or WWW.x", "see www&#46;evil.example, not w.ww or WWW&#46;x")]
+    [InlineData("a\u202egpj.exe\u2066b\u200bc\u00add\U000e0041e", "agpj.exebcde")]
+    [InlineData("😀 é 日本語", "😀 é 日本語")]
+    public void Escaped(string text, string expected) => Assert.Equal(expected, GitHubReport.Escape(text));
+
+    [Fact]
+    public void A_person_reads_no_characters_that_turn_text_round()
+    {
+        var report = Finished() with { Version = Finished().Version! with { Reason = "branch x\u202eniam\u2069\U000e0041\u0007\r\n::error::y" } };
+        Assert.Equal("Api -> 1.2.3 (Release): branch xniam  ::error::y", ConsoleReport.Lines(report)[0]);
+    }
+
+    [Fact]
+    public void Sizes_that_no_number_holds_are_the_greatest_number()
+    {
+        var report = Finished();
+        var plan = report.Plan!.Destinations[0];
+        var layer = new BlobPlan(new(MediaTypes.OciLayerGzip, Digest.Of([9]), long.MaxValue), BlobAction.Send, null, false);
+        var lines = ConsoleReport.Lines(report with { Plan = report.Plan with { Destinations = [plan with { Blobs = [layer, layer, layer] }] }, Transfer = null, PlanOnly = true });
+        Assert.Contains(lines, l => l.Contains("to send 9223372036.85 GB", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Escaped_text_reads_as_it_was_and_holds_nothing_that_means_anything()
         => Prop.ForAll<NonNull<string>>(text =>
         {
             var escaped = GitHubReport.Escape(text.Get + Hostile);
-            var plain = Regex.Replace(escaped, @"\\(.)", "$1").Replace("&lt;", "<").Replace("&gt;", ">").Replace("&amp;", "&");
-            var expected = string.Concat((text.Get + Hostile).ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? ' ' : c));
-            return plain == expected && !Regex.IsMatch(escaped, @"(?<!\\)(\\\\)*[`*_\[\]|#~!]|[<>\r\n]");
+            var plain = Regex.Replace(escaped, @"\\(.)", "$1").Replace("&lt;", "<").Replace("&gt;", ">").Replace("&#64;", "@").Replace("&#58;", ":").Replace("&#46;", ".").Replace("&amp;", "&");
+            var expected = string.Concat((text.Get + Hostile).ReplaceLineEndings(" ").EnumerateRunes()
+                .Where(r => Rune.GetUnicodeCategory(r) != UnicodeCategory.Format).Select(r => Rune.IsControl(r) ? " " : r.ToString()));
+            return plain == expected && !Regex.IsMatch(escaped, @"(?<!\\)(\\\\)*[`*_\[\]|~!]|(?<![\\&])#|[<>@\r\n]|://");
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
 
     private static Dictionary<string, string> Outputs(PublishReport report)
@@ -209,7 +240,7 @@ public class ReportTests
             Facts = Facts("main"),
             Version = new() { Kind = BuildKinds.Release, Version = "1.2.3", Tags = tags, Reason = "tag v1.2.3 at HEAD" },
             Image = new("/layout", manifest, config, [], [new(new(MediaTypes.OciLayerGzip, Digest.Of([4]), 700), Digest.Of([5]), true)], new(baseRequest, Before, manifest, [], []), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }),
-            Plan = new(Image, [Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")]),
+            Plan = new(Image, [Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")], Ours),
             Transfer = new(
                 [
                     new() { Destination = one, HoldsImage = true, BytesSent = 1_234_567, BytesMounted = 2000, BytesSkipped = 999, Duration = TimeSpan.FromSeconds(1.23), Tags = [new(tags[0], TagState.Created, null, "new"), new(tags[1], TagState.Moved, Before, "1.2.2 to 1.2.3"), new(tags[2], TagState.Kept, Before, "names the newer 2.0.0")] },

@@ -147,8 +147,8 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>User and password of <see cref="Closed"/>.</summary>
     public (string User, string Password) Login { get; private set; }
 
-    /// <summary>A repository name that no other test has.</summary>
-    public string Name { get; private init; } = $"team-{Guid.NewGuid():N}/api";
+    /// <summary>The repository at each registry.</summary>
+    public required string Name { get; init; }
 
     public string PublishDirectory => _directory.Folder("publish");
 
@@ -166,8 +166,7 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>A bench with repositories of its own; tests that write nothing may share one by its name.</summary>
     public static async Task<Bench> CreateAsync(Registries registries, string? name = null)
     {
-        var bench = new Bench { Login = (registries.Closed.Username, registries.Closed.Password) };
-        bench = name is null ? bench : new Bench { Login = bench.Login, Name = name };
+        var bench = new Bench { Login = (registries.Closed.Username, registries.Closed.Password), Name = name ?? $"team-{Guid.NewGuid():N}/api" };
         bench.Open = await Target.StartAsync("open", registries.Open.BaseUri, registries.Open.CreateClient(), bench.Arrived);
         bench.Closed = await Target.StartAsync("closed", registries.Closed.BaseUri, registries.Closed.CreateClient(), bench.Arrived);
         bench.Base = await Target.StartAsync("base", registries.Base.BaseUri, registries.Base.CreateClient(), bench.Arrived);
