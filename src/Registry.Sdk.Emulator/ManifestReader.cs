@@ -23,11 +23,38 @@ internal static class ManifestReader
         try
         {
             using var document = JsonDocument.Parse(content);
+            ReadAllText(document.RootElement);
             return Read(document.RootElement, contentType);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             throw Invalid("not JSON: " + exception.Message);
+        }
+    }
+
+    // The parser takes half a surrogate pair and throws InvalidOperationException when it is read, which may be in a much later request.
+    private static void ReadAllText(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (var member in element.EnumerateObject())
+                {
+                    _ = member.Name;
+                    ReadAllText(member.Value);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in element.EnumerateArray())
+                {
+                    ReadAllText(item);
+                }
+
+                break;
+            case JsonValueKind.String:
+                _ = element.GetString();
+                break;
         }
     }
 

@@ -14,6 +14,7 @@ namespace Registry.Sdk.Emulator;
 /// partial/                                    files being written; renamed into place when complete
 /// </code>
 /// Everything appears by rename, so a kill leaves nothing half-written but files in <c>partial/</c>, which the next server removes.
+/// Symbolic links in it are not followed but taken for nothing: they would serve files that nobody pushed.
 /// Name parts cannot begin with <c>_</c>, so the folders of a repository never meet those of one nested in it.
 /// </summary>
 internal sealed class RegistryStore
@@ -54,13 +55,13 @@ internal sealed class RegistryStore
     public string NewPartialFile() => Path.Combine(_partial, _prefix + Guid.NewGuid().ToString("N"));
 
     public bool RepositoryExists(string name) =>
-        Directory.Exists(RepositoryFolder(name, "_blobs")) || Directory.Exists(RepositoryFolder(name, "_manifests"));
+        IsFolder(RepositoryFolder(name, "_blobs")) || IsFolder(RepositoryFolder(name, "_manifests"));
 
     /// <summary>Path of a blob's content if the repository holds the blob, else <see langword="null"/>.</summary>
     public string? FindBlob(string name, string digest)
     {
         var content = ContentPath(digest);
-        return File.Exists(BlobLink(name, digest)) && File.Exists(content) ? content : null;
+        return IsFile(BlobLink(name, digest)) && IsFile(content) ? content : null;
     }
 
     /// <summary>Moves a complete file, whose digest the caller has computed, into the store and links it in the repository.</summary>
@@ -88,7 +89,7 @@ internal sealed class RegistryStore
         lock (_gate)
         {
             var link = BlobLink(name, digest);
-            if (!File.Exists(link))
+            if (!IsFile(link))
             {
                 return false;
             }
@@ -104,7 +105,7 @@ internal sealed class RegistryStore
         lock (_gate)
         {
             var file = TagFile(name, tag);
-            return File.Exists(file) ? ParseTagFile(file).Digest : null;
+            return IsFile(file) ? ParseTagFile(file).Digest : null;
         }
     }
 
@@ -114,7 +115,7 @@ internal sealed class RegistryStore
         lock (_gate)
         {
             var link = ManifestLink(name, digest);
-            return File.Exists(link) ? new StoredManifest(digest, File.ReadAllText(link), File.ReadAllBytes(ContentPath(digest))) : null;
+            return IsFile(link) && IsFile(ContentPath(digest)) ? new StoredManifest(digest, File.ReadAllText(link), File.ReadAllBytes(ContentPath(digest))) : null;
         }
     }
 
@@ -122,7 +123,7 @@ internal sealed class RegistryStore
     {
         lock (_gate)
         {
-            return File.Exists(ManifestLink(name, digest)) ? new FileInfo(ContentPath(digest)).Length : null;
+            return IsFile(ManifestLink(name, digest)) && IsFile(ContentPath(digest)) ? new FileInfo(ContentPath(digest)).Length : null;
         }
     }
 
@@ -137,7 +138,7 @@ internal sealed class RegistryStore
         lock (_gate)
         {
             check();
-            if (!File.Exists(ContentPath(manifest.Digest)))
+            if (!IsFile(ContentPath(manifest.Digest)))
             {
                 WriteAtomically(ContentPath(manifest.Digest), manifest.Content);
             }
@@ -160,7 +161,7 @@ internal sealed class RegistryStore
         lock (_gate)
         {
             var file = TagFile(name, tag);
-            if (!File.Exists(file))
+            if (!IsFile(file))
             {
                 return false;
             }
@@ -176,7 +177,7 @@ internal sealed class RegistryStore
         lock (_gate)
         {
             var link = ManifestLink(name, digest);
-            if (!File.Exists(link))
+            if (!IsFile(link))
             {
                 return false;
             }
@@ -207,7 +208,7 @@ internal sealed class RegistryStore
         lock (_gate)
         {
             var folder = ReferrersFolder(name, subject);
-            return !Directory.Exists(folder)
+            return !IsFolder(folder)
                 ? []
                 : [.. Directory.EnumerateFiles(folder)
                     .Select(file => Path.GetFileName(file))
@@ -225,10 +226,10 @@ internal sealed class RegistryStore
         return (parts[0], parts[1]);
     }
 
-    private static void MoveIntoPlace(string partialFile, string target)
+    private void MoveIntoPlace(string partialFile, string target)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        if (File.Exists(target))
+        MakeFolderOf(target);
+        if (IsFile(target))
         {
             File.Delete(partialFile);
             return;
@@ -238,11 +239,40 @@ internal sealed class RegistryStore
         {
             File.Move(partialFile, target, overwrite: true);
         }
-        catch (IOException) when (File.Exists(target))
+        catch (IOException) when (IsFile(target))
         {
             // Windows: somebody stored the same content first and it is being read. Same digest, same bytes.
             File.Delete(partialFile);
         }
+    }
+
+    private bool IsFile(string path) => File.Exists(path) && !HasLink(path);
+
+    private bool IsFolder(string path) => Directory.Exists(path) && !HasLink(path);
+
+    // The state directory itself may be a link: that is the choice of who starts the emulator.
+    private bool HasLink(string path)
+    {
+        for (var part = path; part.Length > _root.Length; part = Path.GetDirectoryName(part)!)
+        {
+            if (new FileInfo(part).LinkTarget is not null)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void MakeFolderOf(string path)
+    {
+        var folder = Path.GetDirectoryName(path)!;
+        if (HasLink(folder))
+        {
+            throw new IOException($"{folder} is behind a symbolic link");
+        }
+
+        Directory.CreateDirectory(folder);
     }
 
     private string ContentPath(string digest) => Path.Combine(_root, "blobs", "sha256", Hex(digest));
@@ -263,7 +293,7 @@ internal sealed class RegistryStore
     private string[] TagFiles(string name)
     {
         var folder = RepositoryFolder(name, "_tags");
-        return Directory.Exists(folder) ? Directory.GetFiles(folder) : [];
+        return IsFolder(folder) ? [.. Directory.EnumerateFiles(folder).Where(IsFile)] : [];
     }
 
     private void LinkBlob(string name, string digest)
@@ -276,7 +306,7 @@ internal sealed class RegistryStore
 
     private void WriteAtomically(string path, ReadOnlySpan<byte> content)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        MakeFolderOf(path);
         var partial = NewPartialFile();
         File.WriteAllBytes(partial, content);
         File.Move(partial, path, overwrite: true);

@@ -324,4 +324,47 @@ public sealed class BlobTests : EmulatorTest
             await Task.Delay(20);
         }
     }
+
+    /// <summary>Who can put a link into the state directory must not read with it what the emulator's user may read.</summary>
+    [Fact]
+    public async Task A_link_in_the_state_directory_is_not_followed()
+    {
+        var secret = Path.Combine(Scratch, "secret");
+        await File.WriteAllTextAsync(secret, "a secret");
+        var (blobs, repository) = (Path.Combine(State, "blobs", "sha256"), Path.Combine(State, "repositories", "a"));
+        var manifest = await PushImageAsync("a", "v1");
+        var blob = await PushBlobAsync("a", Bytes("a blob"));
+        Replace(Path.Combine(blobs, blob["sha256:".Length..]));
+        Assert.Equal(HttpStatusCode.NotFound, (await SendAsync("GET", $"/v2/a/blobs/{blob}")).StatusCode);
+
+        // Pushed again it is there again, and the link's target is as it was.
+        await PushBlobAsync("a", Bytes("a blob"));
+        Assert.Equal("a blob", await Client.GetStringAsync(new Uri($"/v2/a/blobs/{blob}", UriKind.Relative)));
+        Assert.Equal("a secret", await File.ReadAllTextAsync(secret));
+
+        Replace(Path.Combine(blobs, DigestOf(manifest)["sha256:".Length..]));
+        foreach (var method in new[] { "GET", "HEAD" })
+        {
+            Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(method, $"/v2/a/manifests/{DigestOf(manifest)}")).StatusCode);
+        }
+
+        Assert.Equal(HttpStatusCode.Created, (await PutManifestAsync("a", "v2", manifest)).StatusCode);
+        Assert.Equal(manifest, await Client.GetByteArrayAsync(new Uri("/v2/a/manifests/v2", UriKind.Relative)));
+        Replace(Directory.GetFiles(Path.Combine(repository, "_tags"), "v1!*")[0]);
+        Assert.Equal(HttpStatusCode.NotFound, (await SendAsync("GET", "/v2/a/manifests/v1")).StatusCode);
+        Assert.DoesNotContain("v1", await Client.GetStringAsync(new Uri("/v2/a/tags/list", UriKind.Relative)));
+
+        // A whole folder by a link is not there either.
+        var elsewhere = Path.Combine(Scratch, "elsewhere");
+        Directory.Move(blobs, elsewhere);
+        Directory.CreateSymbolicLink(blobs, elsewhere);
+        Assert.Equal(HttpStatusCode.NotFound, (await SendAsync("GET", $"/v2/a/blobs/{blob}")).StatusCode);
+
+        void Replace(string file)
+        {
+            Assert.True(File.Exists(file), file);
+            File.Delete(file);
+            File.CreateSymbolicLink(file, secret);
+        }
+    }
 }

@@ -269,4 +269,13 @@ public sealed class ManifestTests : EmulatorTest
         var manifest = await PushPartsAsync("a", change: root => root["subject"] = Descriptor(OciManifest, Bytes("not pushed")));
         Assert.Equal(HttpStatusCode.Created, (await PutManifestAsync("a", DigestOf(manifest), manifest)).StatusCode);
     }
+
+    /// <summary>Half a surrogate pair is JSON by its grammar, and text in no encoding; wherever it is, also where nobody reads it.</summary>
+    [Theory]
+    [InlineData("""{"schemaVersion":2,"mediaType":"\ud800"}""")]
+    [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{"a":"\udc00"}}""")]
+    [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{"\ud800":"a"}}""")]
+    [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"\ud800"}]}""")]
+    public async Task Text_that_is_no_Unicode_is_no_manifest(string manifest)
+        => await AssertErrorAsync(await PutManifestAsync("a", "v1", Bytes(manifest), OciIndex), HttpStatusCode.BadRequest, "MANIFEST_INVALID");
 }
