@@ -87,9 +87,20 @@ public sealed class CredentialStore : ICredentialSource
     public IReadOnlyList<string> TrustedRealmHosts(RegistryEndpoint endpoint)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        return _items.TryGetValue(endpoint.Host.Name, out var item) && item.RealmHost.Length > 0
-            ? item.RealmHost.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            : [];
+
+        // The party that answers says whom it works with; the original host's item speaks for another party only where its credential goes there.
+        var items = new List<CredentialItem>();
+        if (_items.TryGetValue(endpoint.CredentialHost, out var own))
+        {
+            items.Add(own);
+        }
+
+        if (endpoint.CredentialHost != endpoint.Host.Name && _items.TryGetValue(endpoint.Host.Name, out var original) && original.PasswordVariable.Length > 0)
+        {
+            items.Add(original);
+        }
+
+        return [.. items.SelectMany(i => i.RealmHost.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
     }
 
     /// <inheritdoc/>

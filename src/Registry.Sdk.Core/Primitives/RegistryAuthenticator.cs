@@ -219,7 +219,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             throw new RegistryException(
                 RegistryFailure.AuthNotSupported,
                 endpoint.Host,
-                $"{endpoint.Host} names the token server {realm.Scheme}://{realm.Authority}, which is not known to be its own; nothing was sent there. If it is, add <RegistrySdkCredential Include=\"{endpoint.Host}\" RealmHost=\"{realm.Authority}\" />.");
+                $"{endpoint.Host} names the token server {realm.Scheme}://{realm.Authority}, which is not known to be its own; nothing was sent there. If it is, add <RegistrySdkCredential Include=\"{endpoint.CredentialHost}\" RealmHost=\"{realm.Authority}\" />.");
         }
     }
 

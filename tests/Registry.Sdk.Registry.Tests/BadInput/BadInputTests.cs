@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
@@ -155,6 +156,26 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
         }),
         ["symlink out of the publish folder: folder"] = new("RSDK3005", ["publish/link is a symbolic link to /", "CopyToPublishDirectory"], b => Link(b, "..")),
         ["symlink without end"] = new("RSDK3005", ["it has no end", "CopyToPublishDirectory"], b => Link(b, ".")),
+        ["unreadable file: a named pipe"] = new("RSDK3004", ["publish/pipe", "CopyToPublishDirectory"], b =>
+        {
+            var pipe = Path.Combine(b.PublishDirectory, "pipe");
+            Assert.True(Make("mkfifo", pipe));
+            b.Own(new Writer(pipe)); // whoever still waits for the pipe to open is let go
+        }),
+        ["unreadable file: a device without end"] = new("RSDK3004", ["publish/endless", "CopyToPublishDirectory"], b =>
+        {
+            if (!Make("mknod", Path.Combine(b.PublishDirectory, "endless"), "c", "1", "5"))
+            {
+                b.Own(new Growing(b.Write("endless", "x")));
+            }
+        }),
+        ["unreadable file: it grows"] = new("RSDK3004", ["publish/growing", "it grows while it is read", "CopyToPublishDirectory"], b => b.Own(new Growing(b.Write("growing", "x")))),
+        ["a name that deletes in an image"] = new("RSDK3006", ["publish/wwwroot/.wh.x", "Rename it", "CopyToPublishDirectory"], b => b.Write("wwwroot/.wh.x", "x")),
+        ["layout can't be written"] = new("RSDK4011", ["outside/file/layout", "IntermediateOutputPath"], b =>
+        {
+            File.WriteAllText(b.Outside("file"), "no folder");
+            b.Request = b.Request with { LayoutDirectory = Path.Combine(b.Outside("file"), "layout") };
+        }),
         ["Windows RID"] = new("RSDK4005", ["ContainerRuntimeIdentifier is 'win-x64'", "linux-x64"], b => b.Request = b.Request with { RuntimeIdentifier = "win-x64" }),
         ["several RIDs"] = new("RSDK4007", ["ContainerRuntimeIdentifier"], b => b.Request = b.Request with { RuntimeIdentifier = "linux-x64;linux-arm64" }),
         ["malformed base image"] = new("RSDK4001", ["ContainerBaseImage is"], b => b.Request = b.Request with { BaseRepository = "Dotnet" }),
@@ -173,7 +194,8 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
         var before = await TagsAsync(bench);
         Assert.Equal(8, before.Count(t => !t.StartsWith("base ", StringComparison.Ordinal)));
 
-        var published = await bench.PublishAsync();
+        // On a thread of its own: what waits in open() or reads without end must fail the test, not hang it.
+        var published = await Task.Run(() => bench.PublishAsync()).WaitAsync(TimeSpan.FromSeconds(20));
 
         Assert.NotEmpty(published.Errors);
         Assert.All(published.Errors, e => Assert.True(e.Code == code, e.ToString()));
@@ -264,6 +286,14 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
 
     private static void Link(Bench bench, string target) => File.CreateSymbolicLink(Path.Combine(bench.PublishDirectory, "link"), target);
 
+    private static bool Make(string program, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardError = true })!;
+        process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0;
+    }
+
     private static void Remove(string path)
     {
         if (Directory.Exists(path))
@@ -304,6 +334,49 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
         }
 
         return result;
+    }
+
+    /// <summary>Opens a pipe for writing, without waiting for a reader, when it is disposed.</summary>
+    private sealed class Writer(string pipe) : IDisposable
+    {
+        public void Dispose() => new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite).Dispose();
+    }
+
+    /// <summary>A big file that somebody goes on writing to.</summary>
+    private sealed class Growing : IDisposable
+    {
+        private readonly CancellationTokenSource _stop = new();
+        private readonly Thread _writer;
+
+        public Growing(string path)
+        {
+            var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            var chunk = new byte[1 << 20];
+            for (var i = 0; i < 32; i++)
+            {
+                file.Write(chunk);
+            }
+
+            _writer = new Thread(() =>
+            {
+                using (file)
+                {
+                    for (var i = 0; i < 20_000 && !_stop.IsCancellationRequested; i++)
+                    {
+                        file.Write(chunk, 0, 1000);
+                        Thread.Sleep(1);
+                    }
+                }
+            });
+            _writer.Start();
+        }
+
+        public void Dispose()
+        {
+            _stop.Cancel();
+            _writer.Join();
+            _stop.Dispose();
+        }
     }
 
     private static void AssertReceipt(Published published, string code)

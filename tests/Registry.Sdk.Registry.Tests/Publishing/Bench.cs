@@ -158,6 +158,9 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>The history that floating branch tags are judged by.</summary>
     public IGit Git { get; set; } = new NoGit();
 
+    /// <summary>Hears what the publish notes, at the moment it does.</summary>
+    public Action<string> Noted { get; set; } = static _ => { };
+
     public IReadOnlyList<Target> Targets => [Open, Closed, Base, .. _more];
 
     /// <summary>All requests at all registries since <see cref="Forget"/>, in order of arrival.</summary>
@@ -263,7 +266,7 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>Publishes <see cref="Request"/>.</summary>
     public async Task<Published> PublishAsync(CancellationToken cancellationToken = default)
     {
-        var log = new Log();
+        var log = new Log(Noted);
         var (report, reporting) = await PublishPipeline.RunAsync(Request, Git, log, cancellationToken);
         return new(report, reporting, await File.ReadAllTextAsync(Request.Reports.ReceiptPath, CancellationToken.None), log.Lines);
     }
@@ -304,7 +307,7 @@ internal sealed class Bench : IAsyncDisposable
         public IAsyncEnumerable<string> ReadLinesAsync(string workingDirectory, IReadOnlyList<string> arguments, CancellationToken cancellationToken) => throw new GitException("no git");
     }
 
-    private sealed class Log : IPublishLog
+    private sealed class Log(Action<string> noted) : IPublishLog
     {
         private readonly ConcurrentQueue<string> _lines = new();
 
@@ -312,7 +315,11 @@ internal sealed class Bench : IAsyncDisposable
 
         public void Stage(string message) => _lines.Enqueue(message);
 
-        public void Note(string message) => _lines.Enqueue(message);
+        public void Note(string message)
+        {
+            _lines.Enqueue(message);
+            noted(message);
+        }
 
         public void Request(string message) => _lines.Enqueue(message);
 

@@ -15,6 +15,9 @@ internal sealed record SeedImage
     /// <summary>Put an index above it that also names an image for <c>linux/riscv64</c>, which is not there.</summary>
     public bool Index { get; init; }
 
+    /// <summary>Name an attestation (<c>unknown/unknown</c>) before the image in that index, as BuildKit may.</summary>
+    public bool Attestation { get; init; }
+
     public string Architecture { get; init; } = "amd64";
 
     public int Layers { get; init; } = 2;
@@ -78,7 +81,25 @@ internal static class Seed
         var indexType = family + (image.Docker ? "distribution.manifest.list.v2+json" : "image.index.v1+json");
         var child = Descriptor(manifestType, manifest);
         child["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = image.Architecture };
-        var index = Json(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = indexType, ["manifests"] = new JsonArray(child) });
+        var children = new JsonArray(child);
+        if (image.Attestation)
+        {
+            var statement = Encoding.UTF8.GetBytes("{}");
+            await BlobAsync(registry, repository, statement);
+            var attestation = Json(new JsonObject
+            {
+                ["schemaVersion"] = 2,
+                ["mediaType"] = manifestType,
+                ["config"] = Descriptor(family + (image.Docker ? "container.image.v1+json" : "image.config.v1+json"), statement),
+                ["layers"] = new JsonArray(Descriptor("application/vnd.in-toto+json", statement)),
+            });
+            await ManifestAsync(registry, repository, Digest(attestation), manifestType, attestation);
+            var first = Descriptor(manifestType, attestation);
+            first["platform"] = new JsonObject { ["os"] = "unknown", ["architecture"] = "unknown" };
+            children.Insert(0, first);
+        }
+
+        var index = Json(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = indexType, ["manifests"] = children });
         return await ManifestAsync(registry, repository, tag, indexType, index);
     }
 

@@ -34,6 +34,39 @@ public sealed class AuthenticationTests(Registries registries) : IClassFixture<R
     }
 
     [Fact]
+    public async Task A_token_that_is_said_to_expire_at_once_is_sent_once()
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        Bearer(bench, "/token", expires: 5);
+
+        (await bench.PublishAsync()).EnsureSucceeded();
+
+        Assert.Equal(["latest", "v1", "v1.2", "v1.2.3"], (await Seed.TagsAsync(bench.Open.Direct, bench.Name)).Keys);
+        // Each answer is for one request: as many tokens as requests that carried one.
+        Assert.Equal(bench.Arrivals.Count(a => a.Path == "/token"), bench.Arrivals.Count(a => a.Authorization?.StartsWith("Bearer ", StringComparison.Ordinal) == true));
+    }
+
+    [Fact]
+    public async Task A_token_server_that_refuses_two_scopes_makes_a_mount_an_upload()
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        Bearer(bench, "/token");
+        var registry = bench.Open.Lie!;
+        bench.Open.Lie = context => context.Request.Path == "/token" && context.Request.Query["scope"].Count > 1
+            ? Answers.WithAsync(context, 400, "application/json", """{"details":"one scope, please"}""")
+            : registry(context);
+        bench.Request = bench.Request with { Destinations = [new($"{bench.Open.Host}/{bench.Name}"), new($"{bench.Open.Host}/{bench.Name}-alias")] };
+
+        var published = (await bench.PublishAsync()).EnsureSucceeded();
+
+        Assert.Contains(bench.Arrivals, a => a.Path == "/token" && a.Query.Split("scope=").Length > 2);
+        Assert.Equal(await Seed.TagsAsync(bench.Open.Direct, bench.Name), await Seed.TagsAsync(bench.Open.Direct, bench.Name + "-alias"));
+        var alias = published.Report.Transfer!.Destinations[1];
+        Assert.Equal((0, published.Report.Transfer.Destinations[0].BytesSent), (alias.BytesMounted, alias.BytesSent));
+        Assert.NotEqual(0, alias.BytesSent);
+    }
+
+    [Fact]
     public async Task A_token_that_does_not_allow_pushing_is_no_push_right()
     {
         await using var bench = await Bench.CreateAsync(registries);
@@ -179,9 +212,9 @@ public sealed class AuthenticationTests(Registries registries) : IClassFixture<R
     }
 
     /// <summary>Makes <see cref="Bench.Open"/> a registry that wants Bearer tokens, and the only destination.</summary>
-    private static void Bearer(Bench bench, string realm, Func<string, string>? grant = null)
+    private static void Bearer(Bench bench, string realm, Func<string, string>? grant = null, int expires = 300)
     {
-        var server = TokenServer(grant ?? (s => s));
+        var server = TokenServer(grant ?? (s => s), expires);
         bench.Open.Lie = async context =>
         {
             if (context.Request.Path == "/token")
@@ -191,7 +224,7 @@ public sealed class AuthenticationTests(Registries registries) : IClassFixture<R
 
             var token = context.Request.Headers.Authorization.ToString() is { } header && header.StartsWith("Bearer ", StringComparison.Ordinal) ? Encoding.UTF8.GetString(Convert.FromHexString(header[7..])) : null;
             var needed = context.Request.Method is "GET" or "HEAD" ? "pull" : "push";
-            if (token is not null && (context.Request.Path == "/v2/" || (token.Contains($":{bench.Name}:", StringComparison.Ordinal) && token.Contains(needed, StringComparison.Ordinal))))
+            if (token is not null && (context.Request.Path == "/v2/" || (token.Contains($":{Repository(context.Request.Path.Value!)}:", StringComparison.Ordinal) && token.Contains(needed, StringComparison.Ordinal))))
             {
                 return false;
             }
@@ -205,14 +238,17 @@ public sealed class AuthenticationTests(Registries registries) : IClassFixture<R
     }
 
     // The token is the scope itself; opaque to the client. Outsiders get tokens too, for pulling.
-    private static Func<HttpContext, Task<bool>> TokenServer(Func<string, string> grant) => context =>
+    private static Func<HttpContext, Task<bool>> TokenServer(Func<string, string> grant, int expires = 300) => context =>
     {
         var authorization = context.Request.Headers.Authorization.ToString();
         var scope = context.Request.Query["scope"].ToString();
         return authorization.Length > 0 && authorization != Basic()
             ? Answers.WithAsync(context, 401, "application/json", "{}")
-            : Answers.WithAsync(context, 200, "application/json", $$"""{"token":"{{Convert.ToHexString(Encoding.UTF8.GetBytes(grant(authorization.Length > 0 ? scope : scope.Replace(",push", ""))))}}","expires_in":300}""");
+            : Answers.WithAsync(context, 200, "application/json", $$"""{"token":"{{Convert.ToHexString(Encoding.UTF8.GetBytes(grant(authorization.Length > 0 ? scope : scope.Replace(",push", ""))))}}","expires_in":{{expires}}}""");
     };
+
+    // The repository in /v2/<name>/<manifests, blobs or tags>/…
+    private static string Repository(string path) => string.Join('/', path.Split('/').Skip(2).TakeWhile(p => p is not ("manifests" or "blobs" or "tags")));
 
     private static string Basic() => "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{User}:{Password}"));
 

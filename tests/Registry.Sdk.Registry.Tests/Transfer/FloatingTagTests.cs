@@ -88,4 +88,89 @@ public sealed class FloatingTagTests(Registries registries) : IClassFixture<Regi
         Assert.Equal(["RSDK5008"], published.Codes);
         Assert.Equal(published.Digest, (await Seed.TagsAsync(bench.Open.Direct, bench.Name))["latest"]);
     }
+
+    /// <summary>Our place in the order comes from the version that was computed; a label can say anything.</summary>
+    [Fact]
+    public async Task A_label_of_the_users_own_does_not_make_an_older_version_newer()
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        bench.Request = bench.Request with { Derived = Bench.Facts("2.0.0") };
+        var newer = (await bench.PublishAsync()).EnsureSucceeded().Digest;
+        bench.Request = bench.Request with { Derived = Bench.Facts("1.3.9"), UserLabels = [new("org.opencontainers.image.version", "9.0.4")] };
+
+        var older = (await bench.PublishAsync()).EnsureSucceeded();
+
+        Assert.Equal("9.0.4", older.Report.Image!.Labels["org.opencontainers.image.version"]);
+        foreach (var target in new[] { bench.Open, bench.Closed })
+        {
+            var tags = await Seed.TagsAsync(target.Direct, bench.Name);
+            Assert.Equal((newer, newer, older.Digest), (tags["latest"], tags["v2"], tags["v1"]));
+        }
+    }
+
+    /// <summary>What the base image says of itself is not said of the image on it, with our labels or without.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_labels_that_identify_the_base_image_are_not_inherited(bool labels)
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        const string Prefix = "org.opencontainers.image.";
+        await Seed.PushAsync(bench.Base.Direct, bench.Name, "base", new SeedImage
+        {
+            Salt = bench.Name,
+            Labels = new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                [Prefix + "version"] = "9.0.4",
+                [Prefix + "revision"] = new string('b', 40),
+                [Prefix + "source"] = "https://base.example/source",
+                [Prefix + "created"] = "2020-01-01T00:00:00Z",
+                [Prefix + "ref.name"] = "base",
+                [Prefix + "base.name"] = "base.example/below",
+                [Prefix + "base.digest"] = "sha256:" + new string('b', 64),
+                [Prefix + "vendor"] = "Base Corp",
+            },
+        });
+        bench.Request = bench.Request with { BaseRepository = bench.Name, BaseTag = "base", Labels = labels ? new() : new(false, false, false, false, false) };
+        async Task<Published> ReleaseAsync(string version)
+        {
+            bench.Write("api.dll", version); // without labels the images would differ in nothing
+            bench.Request = bench.Request with { Derived = Bench.Facts(version) };
+            return (await bench.PublishAsync()).EnsureSucceeded();
+        }
+
+        var newer = await ReleaseAsync("2.0.0");
+        var older = await ReleaseAsync("1.3.9");
+
+        var written = newer.Report.Image!.Labels;
+        Assert.Equal("Base Corp", written[Prefix + "vendor"]);
+        Assert.DoesNotContain(written, l => l.Key is Prefix + "source" or Prefix + "ref.name" or Prefix + "base.name" || l.Value is "9.0.4" or "2020-01-01T00:00:00Z" || l.Value.Contains("bbbb", StringComparison.Ordinal));
+        Assert.Equal(labels ? ("2.0.0", Bench.Commit) : (null, null), (written.GetValueOrDefault(Prefix + "version"), written.GetValueOrDefault(Prefix + "revision")));
+        // Without labels nobody can tell what latest names: it moves, with a warning for each destination.
+        Assert.Equal(labels ? [] : ["RSDK5008", "RSDK5008"], older.Codes);
+        Assert.Equal((labels ? newer : older).Digest, (await Seed.TagsAsync(bench.Open.Direct, bench.Name))["latest"]);
+    }
+
+    [Theory]
+    [InlineData("v9.0.0", false)]
+    [InlineData("9.0.0", true)]
+    public async Task Latest_stays_on_a_newer_version_written_with_a_v_or_beside_an_attestation(string version, bool attestation)
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        var there = await Seed.PushAsync(bench.Open.Direct, bench.Name, "latest", new SeedImage
+        {
+            Salt = "other",
+            Index = attestation,
+            Attestation = attestation,
+            Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["org.opencontainers.image.version"] = version },
+        });
+        bench.Request = bench.Request with { Derived = Bench.Facts("1.4.2"), Destinations = [new($"{bench.Open.Host}/{bench.Name}")] };
+
+        var published = (await bench.PublishAsync()).EnsureSucceeded();
+
+        Assert.Empty(published.Codes);
+        var tags = await Seed.TagsAsync(bench.Open.Direct, bench.Name);
+        Assert.Equal((there, published.Digest), (tags["latest"], tags["v1"]));
+        Assert.Contains("names the newer 9.0.0", published.Report.Plan!.Destinations[0].Tags.Single(t => t.Tag.Name == "latest").Why);
+    }
 }
