@@ -39,7 +39,8 @@ public sealed partial class QuickstartTests
         Assert.Equal(["ghcr.io/acme/minimal", "ghcr.io/acme/orders", "docker.io/acme/orders"], digests.Select(pair => pair.Destination));
         Assert.Equal(digests[1].Digest, digests[2].Digest);
 
-        var interrupted = await ProcessRunner.RunAsync("bash", ["-c", InterruptInSecondPublish, command, temp.File("log")], TestRun.RepositoryRoot, environment);
+        // A shell without job control starts its background jobs deaf to Ctrl+C, and everything below inherits that; the tests may run in such a job.
+        var interrupted = await ProcessRunner.RunAsync("env", ["--default-signal=INT", "bash", "-c", InterruptInSecondPublish, command, temp.File("log")], TestRun.RepositoryRoot, environment);
         Assert.True(interrupted.ExitCode == 130, interrupted.ToString());
         Assert.Contains("Interrupted.", interrupted.Output, StringComparison.Ordinal);
         AssertNothingIsLeft(temp);
