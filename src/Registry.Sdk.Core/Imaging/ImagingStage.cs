@@ -262,10 +262,11 @@ public static class ImagingStage
                 throw new FileChangedException(file, e.Message);
             }
 
-            if (_inner.Length != file.Size)
+            var length = _inner.Length;
+            if (length != file.Size)
             {
                 _inner.Dispose();
-                throw new FileChangedException(file, $"it has {_inner.Length} bytes instead of {file.Size}");
+                throw new FileChangedException(file, $"it has {length} bytes instead of {file.Size}");
             }
 
             if (file.Size == 0)

@@ -170,6 +170,9 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
             }
         }),
         ["unreadable file: it grows"] = new("RSDK3004", ["publish/growing", "it grows while it is read", "CopyToPublishDirectory"], b => b.Own(new Growing(b.Write("growing", "x")))),
+        ["file changes meanwhile: longer"] = Meanwhile(f => File.AppendAllText(f, "more"), "it has 16 bytes instead of 12"),
+        ["file changes meanwhile: other bytes"] = Meanwhile(f => File.WriteAllText(f, "an apartment"), "publish/changing"),
+        ["file changes meanwhile: gone"] = Meanwhile(File.Delete, "publish/changing"),
         ["a name that deletes in an image"] = new("RSDK3006", ["publish/wwwroot/.wh.x", "Rename it", "CopyToPublishDirectory"], b => b.Write("wwwroot/.wh.x", "x")),
         ["layout can't be written"] = new("RSDK4011", ["outside/file/layout", "IntermediateOutputPath"], b =>
         {
@@ -273,6 +276,22 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
 
     private static Case Destination(string code, string destination, params string[] says)
         => new(code, says, b => Add(b, destination.Replace("{open}", b.Open.Host).Replace("{name}", b.Name)));
+
+    /// <summary>A file that changes when its hash is known already: while the base image is looked up.</summary>
+    private static Case Meanwhile(Action<string> change, string says) => new("RSDK4006", ["changed while the image was composed", says], b =>
+    {
+        var file = b.Write("changing", "twelve bytes");
+        var changed = 0;
+        b.Base.Lie = _ =>
+        {
+            if (Interlocked.Exchange(ref changed, 1) == 0)
+            {
+                change(file);
+            }
+
+            return Task.FromResult(false);
+        };
+    });
 
     private static void Add(Bench bench, string destination) => bench.Request = bench.Request with { Destinations = [.. bench.Request.Destinations, new(destination)] };
 

@@ -83,13 +83,14 @@ public sealed class InterruptionTests(Registries registries) : IClassFixture<Reg
 
     /// <summary>Every HEAD names the right digest; only reading the image shows that it is another, or none.</summary>
     [Theory]
-    [InlineData(200)]
-    [InlineData(404)]
-    public async Task A_registry_that_serves_something_else_than_it_says_is_found_out(int status)
+    [InlineData(200, true)]
+    [InlineData(404, true)]
+    [InlineData(200, false)] // to outsiders only
+    public async Task A_registry_that_serves_something_else_than_it_says_is_found_out(int status, bool toUs)
     {
         await using var bench = await Bench.CreateAsync(registries);
         bench.Closed.Lie = Answers.When(
-            r => r.Method == "GET" && r.Path.Value!.Contains("/manifests/", StringComparison.Ordinal) && bench.Arrivals.Any(a => a.Registry == "closed" && a.IsTagPut),
+            r => r.Method == "GET" && r.Path.Value!.Contains("/manifests/", StringComparison.Ordinal) && r.Headers.Authorization.Count > 0 == toUs && bench.Arrivals.Any(a => a.Registry == "closed" && a.IsTagPut),
             c => status == 200
                 ? Answers.WithAsync(c, 200, "application/vnd.oci.image.manifest.v1+json", """{"schemaVersion":2}""")
                 : Answers.WithAsync(c, 404, "application/json", """{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no"}]}"""));
