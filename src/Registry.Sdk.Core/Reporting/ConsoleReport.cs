@@ -78,7 +78,7 @@ public static class ConsoleReport
             {
                 rows.Add([
                     destination.Destination.ToString(),
-                    string.Join(" ", result.Tags.Select(t => t.State == TagState.Pending ? t.Tag.Name + "(pending)" : t.Tag.Name)),
+                    string.Join(" ", result.Tags.Select(t => t.State == TagState.Pending ? t.Tag.Name + "(pending)" : t.State == TagState.Kept && t.Before != plan.Manifest ? t.Tag.Name + "(kept)" : t.Tag.Name)),
                     Bytes(result.BytesSent),
                     Bytes(result.BytesMounted),
                     Bytes(result.BytesSkipped),

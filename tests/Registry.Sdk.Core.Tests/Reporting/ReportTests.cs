@@ -32,7 +32,7 @@ public class ReportTests
                 "Api -> 1.2.3 (Release): tag v1.2.3 at HEAD",
                 $"image {Image} on mcr.example/dotnet/aspnet@{Before}",
                 "destination  tags  sent  mounted  skipped  time",
-                "ghcr.io/a/b  v1.2.3 v1.2 latest  1.2 MB  2.0 kB  999 B  1.2 s",
+                "ghcr.io/a/b  v1.2.3 v1.2 latest(kept)  1.2 MB  2.0 kB  999 B  1.2 s",
                 "docker.io/a/b  v1.2.3 v1.2 latest  0 B  0 B  1.23 GB  0.0 s",
                 "quay.io/a/b: left out, it does not take release builds (On)",
                 $"ghcr.io/a/b: v1.2 moved from {Before} (1.2.2 to 1.2.3)",
