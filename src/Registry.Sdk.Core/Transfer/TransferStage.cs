@@ -14,8 +14,6 @@ namespace Registry.Sdk.Core.Transfer;
 public static class TransferStage
 {
     private const int UploadsPerDestination = 4;
-    private static readonly TimeSpan ProgressAfter = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(1);
 
     // A registry may take a moment until it shows what it accepted.
     private static readonly TimeSpan[] ReadBackDelays = [TimeSpan.Zero, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)];
@@ -195,7 +193,7 @@ public static class TransferStage
             var path = plan.IsFromBase
                 ? await BaseBlobAsync(plan.Blob, cancellationToken).ConfigureAwait(false)
                 : input.Image.BlobPath(plan.Blob.Digest);
-            await work.Client.UploadAsync(session, plan.Blob, () => File.OpenRead(path), new Watch(work.Plan.Destination, plan.Blob, progress), cancellationToken).ConfigureAwait(false);
+            await work.Client.UploadAsync(session, plan.Blob, () => File.OpenRead(path), new UploadWatch(work.Plan.Destination, plan.Blob, progress, TimeProvider.System), cancellationToken).ConfigureAwait(false);
             Interlocked.Add(ref work.Sent, plan.Blob.Size);
             progress.Note($"{work.Plan.Destination}: sent {plan.Blob.Digest} ({plan.Blob.Size} bytes)");
         }
@@ -361,21 +359,4 @@ public static class TransferStage
     }
 
     private sealed class BaseBlobException(Exception inner) : Exception(inner.Message, inner);
-
-    /// <summary>Speaks up about an upload only once it takes long.</summary>
-    private sealed class Watch(Destination destination, Descriptor blob, ITransferProgress progress) : IProgress<long>
-    {
-        private readonly Stopwatch _clock = Stopwatch.StartNew();
-        private TimeSpan _next = ProgressAfter;
-
-        public void Report(long value)
-        {
-            var elapsed = _clock.Elapsed;
-            if (elapsed >= _next)
-            {
-                _next = elapsed + ProgressEvery;
-                progress.Uploading(destination, blob, value, value / elapsed.TotalSeconds);
-            }
-        }
-    }
 }
