@@ -164,7 +164,7 @@ public static class ImagingStage
             }
         }
 
-        return new(path, file.Size, file.IsExecutable, StableTimes.For(file), () => new VerifyingStream(file));
+        return new(path, file.Size, file.IsExecutable, StableTimes.For(file), () => VerifyingStream.Open(file));
     }
 
     private static async Task WriteLayoutAsync(
@@ -243,100 +243,79 @@ public static class ImagingStage
     }
 
     /// <summary>Reads a file of the bill and fails unless its bytes are the ones that were billed.</summary>
-    private sealed class VerifyingStream : Stream
+    private sealed class VerifyingStream : ReadThroughStream
     {
         private readonly BillFile _file;
-        private readonly FileStream _inner;
         private readonly System.Security.Cryptography.IncrementalHash _hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
-        private long _read;
 
-        public VerifyingStream(BillFile file)
+        private VerifyingStream(BillFile file, FileStream inner)
+            : base(inner)
         {
             _file = file;
-            try
-            {
-                _inner = new FileStream(file.SourcePath, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new FileChangedException(file, e.Message);
-            }
-
-            var length = _inner.Length;
-            if (length != file.Size)
-            {
-                _inner.Dispose();
-                throw new FileChangedException(file, $"it has {length} bytes instead of {file.Size}");
-            }
-
             if (file.Size == 0)
             {
                 Check();
             }
         }
 
-        public override bool CanRead => true;
-
-        // TarWriter asks for Length and Position of what it may seek; the length is the bill's, and checked.
+        // TarWriter asks for the length of what it may seek; it is the bill's, and checked.
         public override bool CanSeek => true;
-
-        public override bool CanWrite => false;
 
         public override long Length => _file.Size;
 
-        public override long Position { get => _read; set => throw new NotSupportedException(); }
-
-        public override int Read(byte[] buffer, int offset, int count) => Saw(buffer.AsMemory(offset, count), _inner.Read(buffer, offset, count));
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-            => Saw(buffer, await _inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false));
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override void Flush()
+        public static VerifyingStream Open(BillFile file)
         {
+            FileStream inner;
+            long length;
+            try
+            {
+                inner = new FileStream(file.SourcePath, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
+                length = inner.Length;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new FileChangedException(file, e.Message);
+            }
+
+            if (length != file.Size)
+            {
+                inner.Dispose();
+                throw new FileChangedException(file, $"it has {length} bytes instead of {file.Size}");
+            }
+
+            return new(file, inner);
         }
 
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+        protected override void Saw(ReadOnlySpan<byte> bytes)
+        {
+            if (bytes.IsEmpty && Total < _file.Size)
+            {
+                throw new FileChangedException(_file, $"it ended after {Total} of {_file.Size} bytes");
+            }
 
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+            if (!bytes.IsEmpty)
+            {
+                _hash.AppendData(bytes);
+                if (Total >= _file.Size)
+                {
+                    Check();
+                }
+            }
+        }
 
         protected override void Dispose(bool disposing)
         {
             if (disposing)
             {
-                _inner.Dispose();
                 _hash.Dispose();
             }
 
             base.Dispose(disposing);
         }
 
-        private int Saw(Memory<byte> buffer, int count)
-        {
-            if (count == 0 && _read < _file.Size)
-            {
-                throw new FileChangedException(_file, $"it ended after {_read} of {_file.Size} bytes");
-            }
-
-            if (count > 0)
-            {
-                _hash.AppendData(buffer.Span[..count]);
-                _read += count;
-                if (_read >= _file.Size)
-                {
-                    Check();
-                }
-            }
-
-            return count;
-        }
-
         private void Check()
         {
-            if (_read > _file.Size || Digest.FromHash(_hash.GetHashAndReset()) != _file.Digest)
+            if (Total > _file.Size || Digest.FromHash(_hash.GetHashAndReset()) != _file.Digest)
             {
                 throw new FileChangedException(_file, "its SHA-256 is another than in the bill");
             }
