@@ -704,22 +704,18 @@ public sealed class RegistryClient
         }
     }
 
-    /// <summary>Text from outside, fit for one log line: no control characters, bounded.</summary>
+    /// <summary>Text from a registry, fit for one log line: plain and bounded.</summary>
     internal static string Clean(string text)
     {
-        var builder = new StringBuilder();
-        foreach (var c in text.Trim())
+        const int MaxLength = 200;
+        var plain = PlainText.Of(text.Trim());
+        if (plain.Length > MaxLength)
         {
-            if (builder.Length == 200)
-            {
-                builder.Append('…');
-                break;
-            }
-
-            builder.Append(char.IsControl(c) || c is '\u2028' or '\u2029' ? ' ' : c);
+            // Not through the middle of a character.
+            plain = plain[..(char.IsHighSurrogate(plain[MaxLength - 1]) ? MaxLength - 1 : MaxLength)] + "…";
         }
 
-        return builder.ToString().TrimEnd('.');
+        return plain.TrimEnd('.');
     }
 
     private Uri Address(string pathAndQuery) => new(_endpoint.BaseAddress, pathAndQuery);

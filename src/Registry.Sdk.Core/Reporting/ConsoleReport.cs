@@ -1,5 +1,6 @@
 using System.Globalization;
 using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Transfer;
 
 namespace Registry.Sdk.Core.Reporting;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Transfer;
 
 namespace Registry.Sdk.Core.Reporting;

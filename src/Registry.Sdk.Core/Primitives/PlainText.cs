@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Registry.Sdk.Core.Reporting;
+namespace Registry.Sdk.Core.Primitives;
 
 /// <summary>Text from outside (branch names above all) as one line that reads as it is.</summary>
 internal static class PlainText
