@@ -163,7 +163,7 @@ public static class PublishPipeline
             }
 
             var cancelled = cause is OperationCanceledException && cancellationToken.IsCancellationRequested;
-            var pending = string.Join("; ", (run.Report.Transfer?.Destinations ?? []).Select(d => (d.Destination, Tags: d.Tags.Where(t => t.State == TagState.Pending).Select(t => t.Tag.Name).ToList())).Where(d => d.Tags.Count > 0).Select(d => $"{d.Destination}: {string.Join(", ", d.Tags)}"));
+            var pending = run.Report.Transfer?.Pending ?? string.Empty;
             run.Diagnostics.Add(DiagnosticCodes.Interrupted.Report(
                 $"The publish was {(cancelled ? "cancelled" : $"stopped by a bug ({cause.GetType().Name})")}{(pending.Length > 0 ? $"; pending: {pending}" : string.Empty)}. Publish the same commit again: what arrived is not sent twice."));
             run.Report = run.Report with { Bug = cancelled ? null : cause };
@@ -289,8 +289,7 @@ public static class PublishPipeline
             return null;
         }
 
-        var name = host.Name == "docker.io" && !request.BaseRepository.Contains('/', StringComparison.Ordinal) ? "library/" + request.BaseRepository : request.BaseRepository;
-        return new(new(host, name), request.BaseTag.Length > 0 ? request.BaseTag : digest is null ? "latest" : null, digest, platform);
+        return new(RepositoryReference.Of(host, request.BaseRepository), request.BaseTag.Length > 0 ? request.BaseTag : digest is null ? "latest" : null, digest, platform);
     }
 
     private static void CheckSwitches(PublishRequest request, List<Diagnostic> diagnostics)

@@ -9,13 +9,13 @@ namespace Registry.Sdk.Core.Planning;
 internal static class ImageReader
 {
     /// <summary>The identity of the image under a reference; null if there is none. An image that can't be read has a digest and no labels.</summary>
-    public static async Task<ImageIdentity?> ReadAsync(RegistryClient client, string reference, Digest ours, ImageIdentity oursIdentity, CancellationToken cancellationToken)
+    public static async Task<ImageIdentity?> ReadAsync(RegistryClient client, string reference, ImageIdentity ours, CancellationToken cancellationToken)
     {
         // HEAD first: most tags are new or already right, and Docker Hub counts manifest GETs.
         var digest = await client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false);
-        if (digest is null || digest == ours)
+        if (digest is null || digest == ours.Digest)
         {
-            return digest is null ? null : oursIdentity;
+            return digest is null ? null : ours;
         }
 
         var manifest = await client.GetManifestAsync(digest.ToString(), cancellationToken).ConfigureAwait(false);

@@ -107,7 +107,7 @@ public static class PlanningStage
             var tags = new List<TagPlan>();
             foreach (var tag in TagsFor(destination, input.Version))
             {
-                var theirs = await ImageReader.ReadAsync(client, tag.Name, ours.Digest, ours, cancellationToken).ConfigureAwait(false);
+                var theirs = await ImageReader.ReadAsync(client, tag.Name, ours, cancellationToken).ConfigureAwait(false);
                 var (plan, diagnostic) = await TagPolicy.DecideAsync(
                     tag, input.Version.Kind, ours, theirs, input.OverwriteTags.Contains(tag.Name), history, destination.ToString(), cancellationToken).ConfigureAwait(false);
                 if (diagnostic is not null)

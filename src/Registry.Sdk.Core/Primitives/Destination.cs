@@ -191,11 +191,6 @@ public static class DestinationParser
             return null;
         }
 
-        if (host.Name == "docker.io" && !name.Contains('/', StringComparison.Ordinal))
-        {
-            name = "library/" + name;
-        }
-
-        return new(host, name);
+        return RepositoryReference.Of(host, name);
     }
 }

@@ -10,6 +10,14 @@ public sealed partial record RepositoryReference(RegistryHost Host, string Name)
     /// <summary>The first path segment: the owner on GHCR and Docker Hub.</summary>
     public string Owner => Name.Split('/')[0];
 
+    /// <summary>A repository by the name that people write: on Docker Hub one without namespace is in <c>library</c>.</summary>
+    public static RepositoryReference Of(RegistryHost host, string name)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(name);
+        return new(host, host.Name == "docker.io" && !name.Contains('/', StringComparison.Ordinal) ? "library/" + name : name);
+    }
+
     /// <summary>Whether a repository name is legal. Source: distribution spec, «Pulling manifests».</summary>
     public static bool IsLegalName(string name) => name.Length <= 255 && NamePattern().IsMatch(name);
 

@@ -63,7 +63,14 @@ public sealed record DestinationResult
 /// <summary>Output of the Transfer stage. It exists also after a failure: then some tags are pending and <see cref="Errors"/> says why.</summary>
 /// <param name="Destinations">In the plan's order.</param>
 /// <param name="Errors">What failed; empty if all is well.</param>
-public sealed record TransferResult(IReadOnlyList<DestinationResult> Destinations, IReadOnlyList<Diagnostic> Errors);
+public sealed record TransferResult(IReadOnlyList<DestinationResult> Destinations, IReadOnlyList<Diagnostic> Errors)
+{
+    /// <summary>Every destination with pending tags and their names, as messages say it; empty if there are none.</summary>
+    public string Pending => string.Join("; ", Destinations
+        .Select(d => (d.Destination, Tags: string.Join(", ", d.Tags.Where(t => t.State == TagState.Pending).Select(t => t.Tag.Name))))
+        .Where(d => d.Tags.Length > 0)
+        .Select(d => $"{d.Destination}: {d.Tags}"));
+}
 
 /// <summary>A transfer was cancelled or broke on a bug.</summary>
 /// <param name="partial">What was done until then.</param>

@@ -257,7 +257,7 @@ public static class TransferStage
             foreach (var planned in work.Plan.Tags.Where(t => t.Action != TagAction.Keep && round(t.Tag)))
             {
                 // Right before writing: someone may have been faster. An immutable tag that appeared meanwhile stops here.
-                var theirs = await ImageReader.ReadAsync(work.Client, planned.Tag.Name, ours.Digest, ours, cancellationToken).ConfigureAwait(false);
+                var theirs = await ImageReader.ReadAsync(work.Client, planned.Tag.Name, ours, cancellationToken).ConfigureAwait(false);
                 var decision = planned;
                 if (theirs?.Digest != planned.Current)
                 {
@@ -305,18 +305,11 @@ public static class TransferStage
         public TransferResult Result()
         {
             var results = new List<DestinationResult>();
-            var pending = new List<string>();
             foreach (var work in _work)
             {
                 var tags = work.Plan.Tags.Select(t => work.Tags.TryGetValue(t.Tag.Name, out var done) ? done
                     : t.Action == TagAction.Keep ? new TagResult(t.Tag, TagState.Kept, t.Current, t.Why)
                     : new TagResult(t.Tag, TagState.Pending, t.Current, "not written")).ToList();
-                var open = tags.Where(t => t.State == TagState.Pending).Select(t => t.Tag.Name).ToList();
-                if (open.Count > 0)
-                {
-                    pending.Add($"{work.Plan.Destination}: {string.Join(", ", open)}");
-                }
-
                 results.Add(new()
                 {
                     Destination = work.Plan.Destination,
@@ -330,12 +323,13 @@ public static class TransferStage
             }
 
             var errors = _errors.Distinct().OrderBy(e => e.Code, StringComparer.Ordinal).ThenBy(e => e.Message, StringComparer.Ordinal).ToList();
-            if (errors.Count > 0 && _work.Exists(w => w.HoldsImage) && pending.Count > 0)
+            var result = new TransferResult(results, errors);
+            if (errors.Count > 0 && _work.Exists(w => w.HoldsImage) && result.Pending is { Length: > 0 } pending)
             {
-                errors.Add(DiagnosticCodes.TagsPending.Report($"pending: {string.Join("; ", pending)}. Publish the same commit again: it finishes them, and what arrived is not sent twice."));
+                errors.Add(DiagnosticCodes.TagsPending.Report($"pending: {pending}. Publish the same commit again: it finishes them, and what arrived is not sent twice."));
             }
 
-            return new(results, errors);
+            return result;
         }
     }
 
