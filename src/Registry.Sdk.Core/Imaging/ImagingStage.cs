@@ -73,6 +73,11 @@ public static class ImagingStage
             return Outcome<ComposedImage>.Failure([.. diagnostics, DiagnosticCodes.FileChanged.Report(
                 $"{e.File.SourcePath} changed while the image was composed ({e.Message}). Publish again, and let nothing write to the publish folder meanwhile.", e.File.SourcePath)]);
         }
+        catch (LayerChangedException e)
+        {
+            return Outcome<ComposedImage>.Failure([.. diagnostics, DiagnosticCodes.FileChanged.Report(
+                $"The publish folder changed while the image was composed ({e.Message}). Publish again, and let nothing write to it meanwhile.")]);
+        }
 
         var baseImage = resolved.Value;
         var docker = format ?? !baseImage.Manifest.Descriptor.MediaType.StartsWith("application/vnd.oci.", StringComparison.Ordinal);
@@ -120,17 +125,8 @@ public static class ImagingStage
             files.Add(await LayerFileAsync(file, prefix, byPath, cancellationToken).ConfigureAwait(false));
         }
 
-        var temporary = Path.Combine(blobs, $".{Guid.NewGuid():N}.partial");
-        try
-        {
-            var (diffId, digest, size) = await LayerWriter.WriteAsync(files, directory, temporary, cancellationToken).ConfigureAwait(false);
-            await PlaceAsync(temporary, Path.Combine(blobs, digest.Hex), cancellationToken).ConfigureAwait(false);
-            return new(new(MediaTypes.OciLayerGzip, digest, size), diffId, IsFromBase: false);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        var layer = await LayerWriter.WriteAsync(files, directory, blobs, ImageCache.None, cancellationToken).ConfigureAwait(false);
+        return new(new(MediaTypes.OciLayerGzip, layer.Digest, layer.Size), layer.DiffId, IsFromBase: false);
     }
 
     private static async Task<LayerFile> LayerFileAsync(BillFile file, string prefix, IReadOnlyDictionary<string, BillFile> all, CancellationToken cancellationToken)
