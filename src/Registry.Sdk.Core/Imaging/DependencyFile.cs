@@ -85,7 +85,7 @@ internal sealed class DependencyFile
     private static DependencyFile Parse(string path, JsonElement root)
     {
         var runtimeTarget = root.GetProperty("runtimeTarget");
-        var name = runtimeTarget.ValueKind == JsonValueKind.String ? runtimeTarget.GetString()! : runtimeTarget.GetProperty("name").GetString()!;
+        var name = (runtimeTarget.ValueKind == JsonValueKind.String ? runtimeTarget : runtimeTarget.GetProperty("name")).GetString() ?? throw new JsonException("no target");
         var described = root.GetProperty("libraries");
         const string Extension = ".deps.json";
         var applicationAssembly = (path.EndsWith(Extension, StringComparison.Ordinal) ? path[..^Extension.Length] : path) + ".dll";
