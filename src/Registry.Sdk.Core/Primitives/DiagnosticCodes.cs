@@ -52,6 +52,10 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor BadConfig = new("RSDK4009", Error, "A container property can't be put into an image", "Correct the property or item of the message.");
     public static readonly DiagnosticDescriptor BaseImageInvalid = new("RSDK4010", Error, "The base image's content is not what its digest or the OCI image spec says", "Choose another ContainerBaseImage, or report it to the registry's operator.");
     public static readonly DiagnosticDescriptor LayoutNotWritten = new("RSDK4011", Error, "The image can't be written to the build's obj folder", "Free disk space, or make IntermediateOutputPath writable.");
+    public static readonly DiagnosticDescriptor StartFileMissing = new("RSDK4012", Warning, "What the image starts is not in it, or not executable", "Correct ContainerAppCommand, ContainerEntrypoint or ContainerWorkingDirectory.");
+    public static readonly DiagnosticDescriptor FrameworkMissing = new("RSDK4013", Warning, "The base image lacks the .NET version that the application needs", "Choose a ContainerBaseImage with that version, publish with SelfContained=true, or set RollForward.");
+    public static readonly DiagnosticDescriptor ArchitectureMismatch = new("RSDK4014", Warning, "A program or native library is for another architecture than the image", "Publish with the RuntimeIdentifier of the image, or correct ContainerRuntimeIdentifier.");
+    public static readonly DiagnosticDescriptor InterpreterMissing = new("RSDK4015", Warning, "What the image starts needs a loader or interpreter that an empty base image does not have", "Choose a ContainerBaseImage with it (runtime-deps), or publish with PublishAot=true and StaticExecutable=true.");
 
     // 5xxx planning
     public static readonly DiagnosticDescriptor RegistryUnreachable = new("RSDK5001", Error, "A destination's registry can't be reached", "Check the host of the ContainerDestination and the network.");
