@@ -233,6 +233,19 @@ public sealed class ImageCache
         }
     }
 
+    // The owner's alone, as the files in it: they may be of a private image.
+    private static void CreateFolder(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(path);
+        }
+        else
+        {
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+    }
+
     private static FileStream OpenRead(string path)
         => new(path, new FileStreamOptions { Share = FileShare.Read | FileShare.Delete, BufferSize = 0, Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
 
@@ -335,16 +348,8 @@ public sealed class ImageCache
                     return;
                 }
 
-                // The owner's alone: it may be of a private image.
-                if (OperatingSystem.IsWindows())
-                {
-                    Directory.CreateDirectory(directory);
-                }
-                else
-                {
-                    Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-                }
-
+                CreateFolder(_directory!);
+                CreateFolder(directory);
                 temporary = WholeFile.Temporary(directory);
                 var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0, Options = FileOptions.Asynchronous };
                 if (!OperatingSystem.IsWindows())
