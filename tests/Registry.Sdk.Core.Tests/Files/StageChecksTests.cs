@@ -144,7 +144,7 @@ public sealed class StageChecksTests : IDisposable
             File("tool-arm64", arm, executable: true), File("runtimes/linux-arm64/native/libn.so", arm, executable: true), File("libtext.so", "#!/bin/sh"u8.ToArray(), executable: true),
         ];
         Says("RSDK4014 but liba.so (arm64), libb.so.1 (arm64) are not.", Input(files, "/app/Api", ""));
-        Says("RSDK4014 but Apj (arm64), liba.so (arm64), libb.so.1 (arm64) and 1 more are not.", Input([.. files, File("Apj", arm, executable: true), File("libc.so", arm, executable: true)], "/app/Apj", ""));
+        Says("RSDK4014 but zApi (arm64), liba.so (arm64), libb.so.1 (arm64) and 1 more are not.", Input([.. files, File("zApi", arm, executable: true), File("libc.so", arm, executable: true)], "/app/zApi", ""));
     }
 
     [Theory]
