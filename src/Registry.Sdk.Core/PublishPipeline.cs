@@ -224,6 +224,7 @@ public static class PublishPipeline
         var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository?.Host).OfType<RegistryHost>()], diagnostics);
         var bases = ParseBases(request, diagnostics);
         var cache = ParseCache(request, diagnostics);
+        CheckPublishFolders(request, diagnostics);
         CheckSwitches(request, diagnostics);
         if (!request.Derived.Succeeded || diagnostics.Exists(d => d.IsError))
         {
@@ -371,6 +372,16 @@ public static class PublishPipeline
         }
 
         return new(RepositoryReference.Of(host, item.BaseRepository), item.BaseTag.Length > 0 ? item.BaseTag : digest is null ? "latest" : null, digest, platform);
+    }
+
+    private static void CheckPublishFolders(PublishRequest request, List<Diagnostic> diagnostics)
+    {
+        // Which of the two builds a file there is from nobody could tell.
+        foreach (var shared in request.Platforms.GroupBy(p => Path.TrimEndingDirectorySeparator(p.PublishDirectory), StringComparer.Ordinal).Where(g => g.Count() > 1))
+        {
+            diagnostics.Add(DiagnosticCodes.SharedPublishFolder.Report(
+                $"The builds of {string.Join(" and ", shared.Select(p => p.RuntimeIdentifier))} publish into one folder, {shared.Key}. Remove PublishDir (dotnet publish -o) and AppendRuntimeIdentifierToOutputPath, or name one platform with RuntimeIdentifier.", shared.Key));
+        }
     }
 
     private static ImageCache ParseCache(PublishRequest request, List<Diagnostic> diagnostics)

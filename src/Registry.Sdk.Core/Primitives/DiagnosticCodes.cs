@@ -40,6 +40,8 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor SymlinkOutside = new("RSDK3005", Error, "A symbolic link leaves the publish folder", "Replace the link by the file, or keep it out of the publish output (CopyToPublishDirectory=Never).");
     public static readonly DiagnosticDescriptor WhiteoutName = new("RSDK3006", Error, "A file's name would delete another file in the image", "Rename the file: names that begin with .wh. are whiteouts in image layers.");
 
+    public static readonly DiagnosticDescriptor SharedPublishFolder = new("RSDK3007", Error, "The builds of several platforms publish into one folder", "Remove PublishDir (dotnet publish -o), or name one platform with RuntimeIdentifier.");
+
     // 4xxx imaging
     public static readonly DiagnosticDescriptor BadBaseImage = new("RSDK4001", Error, "ContainerBaseImage is not an image reference", "Set ContainerBaseImage to host/name:tag or host/name@sha256:….");
     public static readonly DiagnosticDescriptor BaseImageMissing = new("RSDK4002", Error, "The base image does not exist", "Correct ContainerBaseImage (or ContainerFamily).");
