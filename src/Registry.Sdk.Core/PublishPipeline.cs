@@ -444,7 +444,12 @@ public static class PublishPipeline
         Add(request.Labels.Revision, Prefix + "revision", facts.Git.Commit);
 
         // What stock put there instead must not stay where we have nothing better: its source may carry credentials.
-        string[] mended = [Prefix + "created", "org.opencontainers.artifact.created", Prefix + "version", Prefix + "source", Prefix + "revision"];
+        // And it was not told the name of a base image that is in no registry.
+        string[] mended =
+        [
+            Prefix + "created", "org.opencontainers.artifact.created", Prefix + "version", Prefix + "source", Prefix + "revision",
+            .. platform.BaseReference.Length > 0 ? [Prefix + "base.name"] : Array.Empty<string>(),
+        ];
         return platform.Settings with
         {
             Labels = [.. platform.Settings.Labels.Where(l => !mended.Contains(l.Key, StringComparer.Ordinal)), .. ours, .. platform.UserLabels],

@@ -136,4 +136,68 @@ public sealed class PlatformTests(PackageFixture fixture)
             Assert.Contains("app/Service.dll", (await fixture.View.EntriesAsync(repository, layers[^1])).Select(e => e.Name));
         }
     }
+
+    [Fact]
+    public async Task One_trimmed_file_runs_on_a_base_without_dotnet()
+    {
+        await AssertSaysHelloAsync("platforms/single-file", ("RuntimeIdentifier", BaseImageComposer.MachineRid), ("PublishSingleFile", "true"), ("SelfContained", "true"), ("PublishTrimmed", "true"),
+            // The one that is inferred of a trimmed and invariant application is not seeded.
+            ("InvariantGlobalization", "true"), ("ContainerBaseImage", "mcr.microsoft.com/dotnet/runtime-deps:10.0"));
+        var files = (await fixture.View.OwnFilesAsync("platforms/single-file", "v1.4.2")).Keys;
+        Assert.DoesNotContain("app/Service.dll", files);
+    }
+
+    /// <summary>
+    /// ILCompiler's package for .NET 10 can't be had here, that of .NET 9 can; lld, because Debian's ld can't link glibc statically into it. None of
+    /// that is about images.
+    /// </summary>
+    [Fact]
+    public async Task A_native_executable_runs_on_scratch()
+    {
+        await AssertSaysHelloAsync("platforms/aot", ("TargetFramework", "net9.0"), ("RuntimeIdentifier", BaseImageComposer.MachineRid), ("PublishAot", "true"), ("StaticExecutable", "true"), ("InvariantGlobalization", "true"),
+            ("CppCompilerAndLinker", "gcc"), ("LinkerFlavor", "lld"), ("ContainerBaseImage", "scratch"));
+        var manifest = await fixture.View.ManifestAsync("platforms/aot", "v1.4.2");
+        Assert.Equal(1, manifest.GetProperty("layers").GetArrayLength());
+        var labels = (await fixture.View.ConfigAsync("platforms/aot", "v1.4.2")).GetProperty("config").GetProperty("Labels");
+        Assert.DoesNotContain(labels.EnumerateObject(), l => l.Name.Contains(".base.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Scratch_has_no_dotnet_and_says_so()
+    {
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        var project = workspace.Reference(Projects.Service(Kind.Console), fixture.Feed, Form.Sdk)
+            .Property("ContainerBaseImage", "scratch").Item("ContainerDestination", $"{fixture.Emulator.Host}/platforms/no-dotnet");
+        var path = workspace.WriteService("src/service", "Service", project, Kind.Console);
+        await workspace.ReleaseAsync();
+
+        var result = await workspace.PublishAsync(path, "-t:PublishContainer");
+
+        Assert.True(result.Succeeded, result.ToString());
+        Assert.Equal(["RSDK4013"], result.Warnings.Select(w => w.Code));
+    }
+
+    private async Task AssertSaysHelloAsync(string repository, params (string Name, string Value)[] properties)
+    {
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        var project = workspace.Reference(Projects.Service(Kind.Console), fixture.Feed, Form.Sdk).Item("ContainerDestination", $"{fixture.Emulator.Host}/{repository}")
+            .Item("LinkerArg", "-Wl,-z,nostart-stop-gc");
+        foreach (var (name, value) in properties)
+        {
+            project.Property(name, value);
+        }
+
+        var path = workspace.WriteService("src/service", "Service", project, Kind.Console);
+        await workspace.ReleaseAsync();
+
+        var result = await workspace.PublishAsync(path, "-t:PublishContainer");
+
+        Assert.True(result.Succeeded, result.ToString());
+        Assert.Empty(result.Codes());
+        var engine = await DockerEngine.SharedAsync();
+        await engine.PullAsync($"{fixture.Emulator.Host}/{repository}:v1.4.2");
+        var container = await engine.RunDetachedAsync($"{fixture.Emulator.Host}/{repository}:v1.4.2");
+        Assert.Equal((0, "hello"), (await engine.WaitAsync(container), (await engine.LogsAsync(container)).Trim()));
+        await engine.RemoveAsync(container);
+    }
 }
