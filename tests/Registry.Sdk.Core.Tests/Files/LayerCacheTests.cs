@@ -108,7 +108,7 @@ public sealed class LayerCacheTests : IDisposable
     {
         var right = Right();
         var tar = Decompress(await System.IO.File.ReadAllBytesAsync(Path.Combine(Blobs, right.Digest.Hex)));
-        foreach (var content in new[] { "something else"u8.ToArray(), [], new byte[50_000_000], [.. tar, 0], tar[..^1] })
+        foreach (var content in new[] { "something else"u8.ToArray(), [], new byte[50_000_000], [.. tar, 0], tar[..^1], [.. tar[..^1], 1] })
         {
             await SealAsync(Gzip(content));
             Assert.True(IsRightAndMended(right), $"{content.Length}");
