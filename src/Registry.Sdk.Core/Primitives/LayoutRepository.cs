@@ -618,12 +618,9 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
     private static FileStream Open(string path)
         => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0, FileOptions.Asynchronous | FileOptions.SequentialScan);
 
+    /// <summary>Of a link the target's; -1 if there is nothing.</summary>
     private static long Length(string path)
-    {
-        var info = new FileInfo(path);
-        // Of a link the target's.
-        return info.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length : info.Exists ? info.Length : -1;
-    }
+        => RealPath.Resolve(path) is { } real && new FileInfo(real) is { Exists: true } file ? file.Length : -1;
 
     /// <summary>Where a blob is; null if it is not there.</summary>
     private string? BlobPath(Digest digest) => Inside(Path.Combine(BlobDirectory, digest.Hex));
@@ -632,26 +629,33 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
     private string? Inside(string path)
     {
         var relative = Path.GetRelativePath(layout.FullPath, path).Replace('\\', '/');
-        if (RealPath.Resolve(path) is not { } real)
+        var real = RealPath.Resolve(path);
+
+        // What is not there will be made in what is: that must not be elsewhere either.
+        for (var part = path; ; part = Path.GetDirectoryName(part)!)
         {
-            // Not there; or one part of the path is a link that leads nowhere.
-            for (var part = path; part.Length > layout.FullPath.Length; part = Path.GetDirectoryName(part)!)
+            if (RealPath.Resolve(part) is { } there)
             {
-                if (new FileInfo(part).LinkTarget is not null && RealPath.Resolve(part) is null)
+                if (RealPath.Resolve(layout.FullPath) is { } root && !RealPath.IsInside(there, root) && part.Length > layout.FullPath.Length)
                 {
-                    throw Invalid($"{relative} is a link that leads nowhere");
+                    throw Invalid($"{relative} leads out of the directory by a symbolic link");
                 }
+
+                break;
             }
 
-            return null;
+            if (new FileInfo(part).LinkTarget is not null)
+            {
+                throw Invalid($"{relative} is a link that leads nowhere");
+            }
         }
 
-        if (RealPath.Resolve(layout.FullPath) is not { } root || !RealPath.IsInside(real, root))
+        if (real is not null && Directory.Exists(real) != (path == BlobDirectory))
         {
-            throw Invalid($"{relative} leads out of the directory by a symbolic link");
+            throw Invalid($"{relative} is {(path == BlobDirectory ? "no directory" : "a directory and no file")}");
         }
 
-        return Directory.Exists(real) == (path == BlobDirectory) ? path : throw Invalid($"{relative} is {(path == BlobDirectory ? "no directory" : "a directory and no file")}");
+        return real is null ? null : path;
     }
 
     private LayoutException Invalid(string why, Exception? inner = null) => new(layout, isInvalid: true, $"the directory can't be used: {why}", inner);
