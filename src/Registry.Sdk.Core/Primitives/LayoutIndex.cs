@@ -15,8 +15,6 @@ internal sealed class LayoutIndex
     /// <summary>Full name of an image, for containerd and Docker with its image store: a bare tag is a repository's name to them.</summary>
     private const string ImageName = "io.containerd.image.name";
 
-    private static readonly JsonSerializerOptions Written = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     private readonly JsonObject _json;
     private readonly JsonArray _manifests;
 
@@ -25,6 +23,9 @@ internal sealed class LayoutIndex
         _json = json;
         _manifests = manifests;
     }
+
+    /// <summary>How files of a layout are written: text as others wrote it stays readable.</summary>
+    public static JsonSerializerOptions Json { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The images and indexes that are named directly, in order; malformed descriptors and other content are passed over.</summary>
     public IEnumerable<Descriptor> Manifests => Entries.Select(e => e.Descriptor);
@@ -43,7 +44,7 @@ internal sealed class LayoutIndex
     public static LayoutIndex Parse(byte[] content) => Of(RegistryJson.Parse(content) ?? throw new JsonException("it is no JSON object"));
 
     /// <summary>The exact bytes to write.</summary>
-    public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(_json, Written);
+    public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(_json, Json);
 
     /// <summary>What a tag names; null if it does not exist. Of several the first, as skopeo has it.</summary>
     /// <exception cref="JsonException">The tag's descriptor is malformed.</exception>
@@ -80,8 +81,7 @@ internal sealed class LayoutIndex
     /// <param name="manifest">What is named.</param>
     /// <param name="tag">Its tag; null: it becomes part of the layout without one.</param>
     /// <param name="repository">The name that Docker gives it when it loads the layout.</param>
-    /// <param name="children">What the manifest itself names, if it is an index: that needs no entry of its own.</param>
-    public void Put(Descriptor manifest, string? tag, string repository, IReadOnlySet<Digest> children)
+    public void Put(Descriptor manifest, string? tag, string repository)
     {
         if (tag is not null)
         {
@@ -94,12 +94,6 @@ internal sealed class LayoutIndex
                     _manifests.Remove(json);
                 }
             }
-        }
-
-        // What has no tag and nothing that we did not write is there only so that its image is in the layout at all.
-        foreach (var (json, _) in Entries.Where(e => children.Contains(e.Descriptor.Digest) && IsBare(e.Json)).ToList())
-        {
-            _manifests.Remove(json);
         }
 
         var same = Entries.Where(e => e.Descriptor == manifest).Select(e => e.Json).ToList();
@@ -123,6 +117,15 @@ internal sealed class LayoutIndex
 
             annotations[ImageName] = $"docker.io/library/{repository}:{tag}";
             annotations[RefName] = tag;
+        }
+    }
+
+    /// <summary>Removes entries of what an index in the layout names, unless there is more to them: they were there only until the index was.</summary>
+    public void DropBare(IReadOnlySet<Digest> children)
+    {
+        foreach (var (json, _) in Entries.Where(e => children.Contains(e.Descriptor.Digest) && IsBare(e.Json)).ToList())
+        {
+            _manifests.Remove(json);
         }
     }
 

@@ -231,19 +231,26 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
             await using (handle.ConfigureAwait(false))
             {
                 var index = await ReadIndexAsync(cancellationToken).ConfigureAwait(false) ?? LayoutIndex.Empty();
+                var before = index.ToBytes();
                 var isDigest = Digest.TryParse(reference, out _);
-                if (isDigest && (await ReachAsync(index, cancellationToken).ConfigureAwait(false)).ContainsKey(descriptor.Digest))
+                if (!isDigest || !(await ReachAsync(index, cancellationToken).ConfigureAwait(false)).ContainsKey(descriptor.Digest))
                 {
-                    // Of an index that is there already.
-                    return true;
+                    index.Put(descriptor, isDigest ? null : reference, DockerRepository);
                 }
 
-                var children = MediaTypes.IsIndex(descriptor.MediaType) ? LayoutIndex.Children(manifest.Content).Select(c => c.Digest).ToHashSet() : [];
-                index.Put(descriptor, isDigest ? null : reference, DockerRepository, children);
+                if (MediaTypes.IsIndex(descriptor.MediaType))
+                {
+                    index.DropBare(LayoutIndex.Children(manifest.Content).Select(c => c.Digest).ToHashSet());
+                }
 
                 // For Docker first: if we are stopped in between, the next publish finds its tag missing in index.json and writes both.
                 await WriteDockerManifestAsync(index, cancellationToken).ConfigureAwait(false);
-                await ReplaceAsync(IndexFile, index.ToBytes(), cancellationToken).ConfigureAwait(false);
+                var after = index.ToBytes();
+                if (!after.AsSpan().SequenceEqual(before) || !File.Exists(IndexFile))
+                {
+                    await ReplaceAsync(IndexFile, after, cancellationToken).ConfigureAwait(false);
+                }
+
                 return true;
             }
         }).ConfigureAwait(false);
@@ -378,7 +385,8 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
     private async Task WriteDockerManifestAsync(LayoutIndex index, CancellationToken cancellationToken)
     {
         JsonArray there = [];
-        if (await ReadFileAsync(DockerFile, RegistryClient.MaxManifestBytes, cancellationToken).ConfigureAwait(false) is { } before)
+        var before = await ReadFileAsync(DockerFile, RegistryClient.MaxManifestBytes, cancellationToken).ConfigureAwait(false);
+        if (before is not null)
         {
             try
             {
@@ -426,9 +434,10 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
             }
         }
 
-        if (written.Count > 0 || there.Count > 0)
+        var after = JsonSerializer.SerializeToUtf8Bytes(written, LayoutIndex.Json);
+        if (before is null ? written.Count > 0 : !after.AsSpan().SequenceEqual(before))
         {
-            await ReplaceAsync(DockerFile, JsonSerializer.SerializeToUtf8Bytes(written), cancellationToken).ConfigureAwait(false);
+            await ReplaceAsync(DockerFile, after, cancellationToken).ConfigureAwait(false);
         }
 
         static JsonArray Names(IEnumerable<string> names) => [.. names.Select(n => JsonValue.Create(n))];
