@@ -48,11 +48,14 @@ public sealed class LayoutTests(Registries registries) : IClassFixture<Registrie
         Assert.All(again.Report.Transfer!.Destinations.SelectMany(d => d.Tags), t => Assert.Equal(TagState.Kept, t.State));
     }
 
-    [Fact]
-    public async Task Docker_loads_and_runs_what_is_in_the_directory()
+    [Theory]
+    [InlineData("OCI")]
+    [InlineData("Docker")]
+    public async Task Docker_loads_and_runs_what_is_in_the_directory(string format)
     {
         var name = $"orders-{Guid.NewGuid():N}";
         await using var bench = await CreateAsync($"oci:../outside/{name}");
+        bench.Platform = bench.Platform with { Settings = bench.Platform.Settings with { ImageFormat = format } };
         (await bench.PublishAsync()).EnsureSucceeded();
         bench.Write("wwwroot/index.html", "newer");
         bench.Request = bench.Request with { Derived = Bench.Facts("1.3.0") };
@@ -74,6 +77,10 @@ public sealed class LayoutTests(Registries registries) : IClassFixture<Registrie
             Assert.Equal(says, await engine.LogsAsync(container));
             await engine.RemoveAsync(container);
         }
+
+        var before = Snapshot(bench.Outside(name));
+        (await bench.PublishAsync()).EnsureSucceeded();
+        Assert.Equal(before, Snapshot(bench.Outside(name)));
     }
 
     [Fact]
