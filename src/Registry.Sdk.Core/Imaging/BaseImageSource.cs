@@ -60,7 +60,7 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
         {
             return Outcome<BaseImage>.Failure(DiagnosticCodes.BaseImageMissing.Report(request.Place is RepositoryReference { Host: var host }
                 ? $"The base image {request} does not exist: {host} answers 404. Correct ContainerBaseImage (or ContainerFamily, ContainerBaseImage's tag)."
-                : $"The base image {request} does not exist: the directory's index.json does not name it. Correct the path or tag in ContainerBaseImage."));
+                : $"The base image {request} does not exist: there is no such directory, or its index.json does not name it. Correct the path or tag in ContainerBaseImage."));
         }
 
         var manifest = referenced;

@@ -53,8 +53,8 @@ public sealed record BaseImageRequest(ImagePlace? Place, string? Tag, Digest? Di
     /// <summary>The base image of what brings everything along. Source: Docker's reserved name for no base.</summary>
     public const string Scratch = "scratch";
 
-    /// <summary>Tag or digest, as repositories are asked for it.</summary>
-    public string Reference => Digest?.ToString() ?? Tag ?? "latest";
+    /// <summary>Tag or digest, as repositories are asked for it; of a layout directory without either the only image there is.</summary>
+    public string Reference => Digest?.ToString() ?? Tag ?? (Place is LayoutDirectory ? string.Empty : "latest");
 
     /// <summary>As people write it.</summary>
     public override string ToString() => Place is null ? Scratch : Digest is not null ? $"{Place}@{Digest}" : Tag is not null ? $"{Place}:{Tag}" : Place.ToString()!;
