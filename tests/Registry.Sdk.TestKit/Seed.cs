@@ -5,10 +5,10 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Registry.Sdk.Registry.Tests.Publishing;
+namespace Registry.Sdk.TestKit;
 
 /// <summary>How a seeded image looks. Two images that differ in nothing are one digest.</summary>
-internal sealed record SeedImage
+public sealed record SeedImage
 {
     public bool Docker { get; init; }
 
@@ -36,7 +36,7 @@ internal sealed record SeedImage
 }
 
 /// <summary>Puts images into a registry by plain requests of its own: no code under test has a hand in what a test finds there.</summary>
-internal static class Seed
+public static class Seed
 {
     /// <summary>Pushes an image and tags it; gives the digest that the tag names.</summary>
     public static async Task<string> PushAsync(HttpClient registry, string repository, string tag, SeedImage image)
