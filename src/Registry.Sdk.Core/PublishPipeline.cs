@@ -27,11 +27,17 @@ public sealed record PublishRequest
     /// <summary>Facts and version, or the errors why there are none.</summary>
     public required Outcome<Derived> Derived { get; init; }
 
-    /// <summary>Absolute publish folder.</summary>
-    public required string PublishDirectory { get; init; }
+    /// <summary>What each platform's image is made of; several make an index.</summary>
+    public required IReadOnlyList<PlatformRequest> Platforms { get; init; }
 
     /// <summary>Absolute folder for the OCI layout.</summary>
     public required string LayoutDirectory { get; init; }
+
+    /// <summary>Absolute folder of the user's cache, or empty: none.</summary>
+    public string CacheDirectory { get; init; } = string.Empty;
+
+    /// <summary>What the cache may hold, in bytes (<c>RegistrySdkCacheSize</c>).</summary>
+    public string CacheSize { get; init; } = string.Empty;
 
     /// <summary>The destinations as written.</summary>
     public required IReadOnlyList<DestinationItem> Destinations { get; init; }
@@ -45,32 +51,11 @@ public sealed record PublishRequest
     /// <summary>The <c>RegistrySdkCredential</c> items.</summary>
     public IReadOnlyList<CredentialItem> Credentials { get; init; } = [];
 
-    /// <summary>Registry of the base image, as stock parsed it.</summary>
-    public required string BaseRegistry { get; init; }
-
-    /// <summary>Repository of the base image, as stock parsed it.</summary>
-    public required string BaseRepository { get; init; }
-
-    /// <summary>Tag of the base image, or empty.</summary>
-    public string BaseTag { get; init; } = string.Empty;
-
-    /// <summary>Digest of the base image, or empty.</summary>
-    public string BaseDigest { get; init; } = string.Empty;
-
-    /// <summary><c>ContainerRuntimeIdentifier</c>; several, <c>;</c>-separated, where stock would make an index.</summary>
-    public required string RuntimeIdentifier { get; init; }
-
-    /// <summary>What stock evaluated; labels of stock and user, without ours.</summary>
-    public required ContainerSettings Settings { get; init; }
-
     /// <summary>Which labels of ours are wanted (<c>ContainerGenerateLabels…</c>).</summary>
     public GeneratedLabels Labels { get; init; } = new();
 
     /// <summary><c>RepositoryUrl</c> of the project, or empty: then git's remote or CI's repository.</summary>
     public string RepositoryUrl { get; init; } = string.Empty;
-
-    /// <summary>Names of labels that the user wrote as items: they win over generated ones.</summary>
-    public IReadOnlyList<KeyValuePair<string, string>> UserLabels { get; init; } = [];
 
     /// <summary><c>RegistrySdkOverwriteTag</c>.</summary>
     public IReadOnlyList<string> OverwriteTags { get; init; } = [];
@@ -92,6 +77,46 @@ public sealed record PublishRequest
 
     /// <summary>Where reports go.</summary>
     public required ReportTargets Reports { get; init; }
+}
+
+/// <summary>What MSBuild has of one platform's image, from the build with its RID; unjudged.</summary>
+public sealed record PlatformRequest
+{
+    /// <summary><c>ContainerRuntimeIdentifier</c>.</summary>
+    public required string RuntimeIdentifier { get; init; }
+
+    /// <summary>Whether the user asked for it, and it was not inferred from the machine.</summary>
+    public bool IsRuntimeIdentifierGiven { get; init; }
+
+    /// <summary><c>RuntimeIdentifierGraphPath</c>, or empty.</summary>
+    public string RuntimeIdentifierGraph { get; init; } = string.Empty;
+
+    /// <summary>Absolute publish folder.</summary>
+    public required string PublishDirectory { get; init; }
+
+    /// <summary>Name of <c>&lt;App>.deps.json</c>, or empty.</summary>
+    public string DependencyFile { get; init; } = string.Empty;
+
+    /// <summary><c>ContainerBaseImage</c> where it is <c>scratch</c> or begins with <c>oci:</c>, which stock's parser does not know; else empty.</summary>
+    public string BaseReference { get; init; } = string.Empty;
+
+    /// <summary>Registry of the base image, as stock parsed it.</summary>
+    public required string BaseRegistry { get; init; }
+
+    /// <summary>Repository of the base image, as stock parsed it.</summary>
+    public required string BaseRepository { get; init; }
+
+    /// <summary>Tag of the base image, or empty.</summary>
+    public string BaseTag { get; init; } = string.Empty;
+
+    /// <summary>Digest of the base image, or empty.</summary>
+    public string BaseDigest { get; init; } = string.Empty;
+
+    /// <summary>What stock evaluated; labels of stock and user, without ours.</summary>
+    public required ContainerSettings Settings { get; init; }
+
+    /// <summary>Labels that the user wrote as items: they win over generated ones.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> UserLabels { get; init; } = [];
 }
 
 /// <summary>What facts and versioning came to.</summary>
@@ -194,11 +219,12 @@ public static class PublishPipeline
 
         // Usage first: all of it, before anything is computed.
         var endpoints = EndpointMap.Parse(request.Endpoints, diagnostics);
-        var destinations = DestinationParser.Parse(request.Destinations, endpoints, request.DestinationProperty, diagnostics);
-        var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository.Host)], diagnostics);
-        var baseImage = ParseBase(request, diagnostics);
+        var destinations = DestinationParser.Parse(request.Destinations, endpoints, request.ProjectDirectory, request.DestinationProperty, diagnostics);
+        var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository?.Host).OfType<RegistryHost>()], diagnostics);
+        var bases = ParseBases(request, diagnostics);
+        var cache = ParseCache(request, diagnostics);
         CheckSwitches(request, diagnostics);
-        if (!request.Derived.Succeeded || baseImage is null || diagnostics.Exists(d => d.IsError))
+        if (!request.Derived.Succeeded || diagnostics.Exists(d => d.IsError))
         {
             return;
         }
@@ -207,24 +233,32 @@ public static class PublishPipeline
         run.Report = run.Report with { Facts = facts, Version = version };
 
         CheckBuild(request, version, destinations, diagnostics);
+        var created = facts.SourceDateEpoch ?? facts.Git.CommitTime ?? DateTimeOffset.UnixEpoch;
         log.Stage("Editions: making the bill");
-        var bill = await EditionsStage.RunAsync(new(request.PublishDirectory), cancellationToken).ConfigureAwait(false);
-        diagnostics.AddRange(bill.Diagnostics);
-        if (!bill.Succeeded)
+        var platforms = new List<PlatformInput>();
+        foreach (var (platform, baseImage) in request.Platforms.Zip(bases))
         {
-            return;
+            var bill = await EditionsStage.RunAsync(new(platform.PublishDirectory), cancellationToken).ConfigureAwait(false);
+            diagnostics.AddRange(bill.Diagnostics);
+            if (!bill.Succeeded)
+            {
+                return;
+            }
+
+            log.Stage($"Editions: {bill.Value.Files.Count} files, {ConsoleReport.Bytes(bill.Value.Files.Sum(f => f.Size))} ({platform.RuntimeIdentifier})");
+            platforms.Add(new(
+                platform.RuntimeIdentifier, platform.IsRuntimeIdentifierGiven, platform.RuntimeIdentifierGraph, platform.DependencyFile,
+                bill.Value, baseImage, WithLabels(platform, request, facts, version, created)));
         }
 
-        log.Stage($"Editions: {bill.Value.Files.Count} files, {ConsoleReport.Bytes(bill.Value.Files.Sum(f => f.Size))}");
         using var connections = new RegistryConnections(endpoints, credentials, log.Request);
         using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request);
-        log.Stage($"Imaging: composing on {baseImage}");
-        var created = facts.SourceDateEpoch ?? facts.Git.CommitTime ?? DateTimeOffset.UnixEpoch;
+        log.Stage($"Imaging: composing on {string.Join(", ", bases.Select(b => b.ToString()).Distinct(StringComparer.Ordinal))}");
         var imaging = new ImagingInput(
-            bill.Value, baseImage, WithLabels(request, facts, version, created), created, request.LayoutDirectory,
+            platforms, created, request.LayoutDirectory, cache,
             [.. new[] { facts.Git.RootDirectory, request.ProjectDirectory }.OfType<string>().Distinct(StringComparer.Ordinal)],
             request.Labels.BaseDigest);
-        var image = await ImagingStage.RunAsync(imaging, new RegistryBaseImageSource(connections), cancellationToken).ConfigureAwait(false);
+        var image = await ImagingStage.RunAsync(imaging, new BaseImageSource(connections, cache), cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(image.Diagnostics);
         if (!image.Succeeded)
         {
@@ -233,6 +267,10 @@ public static class PublishPipeline
 
         run.Report = run.Report with { Image = image.Value };
         log.Stage($"Imaging: {image.Value.Manifest.Descriptor.Digest} in {request.LayoutDirectory}");
+        foreach (var layer in image.Value.Platforms.SelectMany(p => p.Layers).Where(l => !l.IsFromBase).DistinctBy(l => l.Descriptor.Digest))
+        {
+            log.Stage($"Imaging: {layer.Content} layer {layer.Descriptor.Digest}, {ConsoleReport.Bytes(layer.Descriptor.Size)}, {(layer.Origin == LayerOrigin.Cached ? "from the cache" : "compressed")}");
+        }
 
         log.Stage("Planning: reading the destinations");
         var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
@@ -263,34 +301,76 @@ public static class PublishPipeline
         run.Report = run.Report with { Verification = verification };
     }
 
-    private static BaseImageRequest? ParseBase(PublishRequest request, List<Diagnostic> diagnostics)
+    private static List<BaseImageRequest> ParseBases(PublishRequest request, List<Diagnostic> diagnostics)
     {
-        var rid = request.RuntimeIdentifier;
-        var rids = rid.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (rids.Length > 1)
+        var bases = new List<BaseImageRequest>();
+        var ridOf = new Dictionary<Platform, string>();
+        foreach (var item in request.Platforms)
         {
-            diagnostics.Add(DiagnosticCodes.SeveralRids.Report($"ContainerRuntimeIdentifiers names {string.Join(", ", rids)}. This version makes an image for one platform: set ContainerRuntimeIdentifier to one of them."));
-            return null;
+            var rid = item.RuntimeIdentifier;
+            if (Platform.FromRuntimeIdentifier(rid) is not { } platform)
+            {
+                diagnostics.Add(DiagnosticCodes.WindowsRid.Report($"ContainerRuntimeIdentifier is '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifier to linux-x64 or linux-arm64."));
+            }
+            else if (!ridOf.TryAdd(platform, rid))
+            {
+                diagnostics.Add(DiagnosticCodes.SamePlatformTwice.Report($"ContainerRuntimeIdentifiers names {ridOf[platform]} and {rid}, and both are {platform} to whoever pulls the image: only the first could ever be chosen. Remove one of the two."));
+            }
+            else if (ParseBase(item, platform, request.ProjectDirectory, diagnostics) is { } baseImage)
+            {
+                bases.Add(baseImage);
+            }
         }
 
-        if (Platform.FromRuntimeIdentifier(rid) is not { } platform)
+        return bases;
+    }
+
+    private static BaseImageRequest? ParseBase(PlatformRequest item, Platform platform, string projectDirectory, List<Diagnostic> diagnostics)
+    {
+        if (item.BaseReference == BaseImageRequest.Scratch)
         {
-            diagnostics.Add(DiagnosticCodes.WindowsRid.Report($"ContainerRuntimeIdentifier is '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifier to linux-x64 or linux-arm64."));
-            return null;
+            return new(null, null, null, platform);
         }
 
         Digest? digest = null;
-        if (!RegistryHost.TryParse(request.BaseRegistry, out var host) || !RepositoryReference.IsLegalName(request.BaseRepository)
-            || (request.BaseDigest.Length > 0 && !Digest.TryParse(request.BaseDigest, out digest))
-            || (request.BaseTag.Length > 0 && !RepositoryReference.IsLegalTag(request.BaseTag)))
+        if (item.BaseReference.StartsWith(LayoutDirectory.Prefix, StringComparison.Ordinal))
         {
-            diagnostics.Add(DiagnosticCodes.BadBaseImage.Report(
-                $"ContainerBaseImage is '{request.BaseRegistry}/{request.BaseRepository}{(request.BaseTag.Length > 0 ? ":" + request.BaseTag : string.Empty)}{(request.BaseDigest.Length > 0 ? "@" + request.BaseDigest : string.Empty)}'. Write host/name:tag or host/name@sha256:<64 hex digits>."));
+            // oci:path, oci:path:tag or oci:path@sha256:…, as skopeo writes it.
+            var text = item.BaseReference;
+            var at = text.LastIndexOf('@');
+            var colon = text.LastIndexOf(':');
+            string? tag = null;
+            if (at > 0 && Digest.TryParse(text[(at + 1)..], out digest))
+            {
+                text = text[..at];
+            }
+            else if (colon >= LayoutDirectory.Prefix.Length && RepositoryReference.IsLegalTag(text[(colon + 1)..]))
+            {
+                (text, tag) = (text[..colon], text[(colon + 1)..]);
+            }
+
+            if (LayoutDirectory.Parse(text, projectDirectory, out var why) is { } layout)
+            {
+                return new(layout, tag, digest, platform);
+            }
+
+            diagnostics.Add(DiagnosticCodes.BadLayoutPath.Report($"ContainerBaseImage is '{PlainText.Of(item.BaseReference)}': {why} Write oci:path:tag or oci:path@sha256:<64 hex digits>."));
             return null;
         }
 
-        return new(RepositoryReference.Of(host, request.BaseRepository), request.BaseTag.Length > 0 ? request.BaseTag : digest is null ? "latest" : null, digest, platform);
+        if (!RegistryHost.TryParse(item.BaseRegistry, out var host) || !RepositoryReference.IsLegalName(item.BaseRepository)
+            || (item.BaseDigest.Length > 0 && !Digest.TryParse(item.BaseDigest, out digest))
+            || (item.BaseTag.Length > 0 && !RepositoryReference.IsLegalTag(item.BaseTag)))
+        {
+            diagnostics.Add(DiagnosticCodes.BadBaseImage.Report(
+                $"ContainerBaseImage is '{item.BaseRegistry}/{item.BaseRepository}{(item.BaseTag.Length > 0 ? ":" + item.BaseTag : string.Empty)}{(item.BaseDigest.Length > 0 ? "@" + item.BaseDigest : string.Empty)}'. Write host/name:tag or host/name@sha256:<64 hex digits>."));
+            return null;
+        }
+
+        return new(RepositoryReference.Of(host, item.BaseRepository), item.BaseTag.Length > 0 ? item.BaseTag : digest is null ? "latest" : null, digest, platform);
     }
+
+    private static ImageCache ParseCache(PublishRequest request, List<Diagnostic> diagnostics) => ImageCache.None;
 
     private static void CheckSwitches(PublishRequest request, List<Diagnostic> diagnostics)
     {
@@ -326,7 +406,7 @@ public static class PublishPipeline
     }
 
     /// <summary>Stock's labels with ours in place of those that would be wrong or differ from run to run, and the user's own over all.</summary>
-    private static ContainerSettings WithLabels(PublishRequest request, BuildFacts facts, VersionFacts version, DateTimeOffset created)
+    private static ContainerSettings WithLabels(PlatformRequest platform, PublishRequest request, BuildFacts facts, VersionFacts version, DateTimeOffset created)
     {
         const string Prefix = "org.opencontainers.image.";
         var time = created.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
@@ -340,9 +420,9 @@ public static class PublishPipeline
 
         // What stock put there instead must not stay where we have nothing better: its source may carry credentials.
         string[] mended = [Prefix + "created", "org.opencontainers.artifact.created", Prefix + "version", Prefix + "source", Prefix + "revision"];
-        return request.Settings with
+        return platform.Settings with
         {
-            Labels = [.. request.Settings.Labels.Where(l => !mended.Contains(l.Key, StringComparer.Ordinal)), .. ours, .. request.UserLabels],
+            Labels = [.. platform.Settings.Labels.Where(l => !mended.Contains(l.Key, StringComparer.Ordinal)), .. ours, .. platform.UserLabels],
         };
 
         void Add(bool wanted, string name, string? value)

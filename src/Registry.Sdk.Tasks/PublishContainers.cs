@@ -30,9 +30,13 @@ public sealed class PublishContainers : RegistrySdkTask
     /// <summary>The build configuration.</summary>
     public string Configuration { get; set; } = string.Empty;
 
-    /// <summary>The publish folder. RSDK3003 if empty or missing.</summary>
+    /// <summary>
+    /// What the platforms' images are made of, from the build of each RID: metadata <c>RuntimeIdentifier</c> says whose, <c>Part</c> what. One item
+    /// <c>Platform</c> holds the properties; the others are the .NET SDK's items of the name (<c>Entrypoint</c>, <c>Port</c>, <c>Label</c>, …) with
+    /// their metadata. RSDK3003 if a publish folder is empty or missing, RSDK4001 if a base image is malformed.
+    /// </summary>
     [Required]
-    public string PublishDirectory { get; set; } = string.Empty;
+    public ITaskItem[] Parts { get; set; } = [];
 
     /// <summary>Folder for the OCI image layout.</summary>
     [Required]
@@ -55,59 +59,11 @@ public sealed class PublishContainers : RegistrySdkTask
     /// <summary><c>RegistrySdkCredential</c> items: names of environment variables, never values.</summary>
     public ITaskItem[] Credentials { get; set; } = [];
 
-    /// <summary><c>ContainerBaseRegistry</c>.</summary>
-    public string BaseRegistry { get; set; } = string.Empty;
+    /// <summary><c>RegistrySdkCacheDirectory</c>: the user's cache of layers and base images; empty for the default.</summary>
+    public string CacheDirectory { get; set; } = string.Empty;
 
-    /// <summary><c>ContainerBaseName</c>.</summary>
-    public string BaseRepository { get; set; } = string.Empty;
-
-    /// <summary><c>ContainerBaseTag</c>.</summary>
-    public string BaseTag { get; set; } = string.Empty;
-
-    /// <summary><c>ContainerBaseDigest</c>.</summary>
-    public string BaseDigest { get; set; } = string.Empty;
-
-    /// <summary><c>ContainerRuntimeIdentifier</c>, else <c>ContainerRuntimeIdentifiers</c>.</summary>
-    public string RuntimeIdentifier { get; set; } = string.Empty;
-
-    /// <summary><c>ContainerWorkingDirectory</c>.</summary>
-    public string WorkingDirectory { get; set; } = string.Empty;
-
-    /// <summary><c>ContainerUser</c>.</summary>
-    public string User { get; set; } = string.Empty;
-
-    /// <summary><c>ContainerImageFormat</c>: <c>OCI</c>, <c>Docker</c>, or empty.</summary>
-    public string ImageFormat { get; set; } = string.Empty;
-
-    /// <summary><c>ContainerEntrypoint</c>.</summary>
-    public ITaskItem[] Entrypoint { get; set; } = [];
-
-    /// <summary><c>ContainerEntrypointArgs</c>.</summary>
-    public ITaskItem[] EntrypointArgs { get; set; } = [];
-
-    /// <summary><c>ContainerAppCommand</c>.</summary>
-    public ITaskItem[] AppCommand { get; set; } = [];
-
-    /// <summary><c>ContainerAppCommandArgs</c>.</summary>
-    public ITaskItem[] AppCommandArgs { get; set; } = [];
-
-    /// <summary><c>ContainerAppCommandInstruction</c>.</summary>
-    public string AppCommandInstruction { get; set; } = string.Empty;
-
-    /// <summary><c>ContainerDefaultArgs</c>.</summary>
-    public ITaskItem[] DefaultArgs { get; set; } = [];
-
-    /// <summary><c>ContainerPort</c>, with metadata <c>Type</c>.</summary>
-    public ITaskItem[] Ports { get; set; } = [];
-
-    /// <summary>Environment variables as stock validated them, with metadata <c>Value</c>.</summary>
-    public ITaskItem[] EnvironmentVariables { get; set; } = [];
-
-    /// <summary><c>ContainerLabel</c> of user and stock, with metadata <c>Value</c>.</summary>
-    public ITaskItem[] Labels { get; set; } = [];
-
-    /// <summary>The user's own <c>ContainerLabel</c> items, which win over generated ones.</summary>
-    public ITaskItem[] UserLabels { get; set; } = [];
+    /// <summary><c>RegistrySdkCacheSize</c>, in MB; 0: no cache. RSDK9016 if it is no number.</summary>
+    public string CacheSize { get; set; } = string.Empty;
 
     /// <summary><c>ContainerGenerateLabels</c>.</summary>
     public string GenerateLabels { get; set; } = string.Empty;
@@ -142,7 +98,7 @@ public sealed class PublishContainers : RegistrySdkTask
     /// <summary><c>ContainerEditions</c>. RSDK3002 if set: not built yet.</summary>
     public string Editions { get; set; } = string.Empty;
 
-    /// <summary>One item as stock returns it: metadata <c>Manifest</c>, <c>Configuration</c>, <c>ManifestDigest</c>, <c>ManifestMediaType</c>.</summary>
+    /// <summary>One item for each platform, as stock returns it: metadata <c>Manifest</c>, <c>Configuration</c>, <c>ManifestDigest</c>, <c>ManifestMediaType</c>.</summary>
     [Output]
     public ITaskItem[] GeneratedContainers { get; set; } = [];
 
@@ -184,33 +140,15 @@ public sealed class PublishContainers : RegistrySdkTask
             Configuration = Configuration,
             ProjectDirectory = ProjectDirectory,
             Derived = derived,
-            PublishDirectory = Full(PublishDirectory),
+            Platforms = [.. Parts.GroupBy(p => p.GetMetadata("RuntimeIdentifier"), StringComparer.Ordinal).Select(Platform)],
             LayoutDirectory = Full(LayoutDirectory),
+            CacheDirectory = CacheDirectory.Length > 0 ? Full(CacheDirectory) : string.Empty,
+            CacheSize = CacheSize,
             Destinations = [.. Destinations.Select(d => new DestinationItem(
                 d.ItemSpec, d.GetMetadata("Edition"), d.GetMetadata("Visibility"), d.GetMetadata("On"), d.GetMetadata("Tags"), d.GetMetadata("Optional")))],
             DestinationProperty = DestinationProperty,
             Endpoints = [.. Endpoints.Select(e => new EndpointItem(e.ItemSpec, e.GetMetadata("Registry"), e.GetMetadata("Api"), e.GetMetadata("Insecure")))],
             Credentials = [.. Credentials.Select(c => new CredentialItem(c.ItemSpec, c.GetMetadata("UsernameVariable"), c.GetMetadata("PasswordVariable"), c.GetMetadata("RealmHost")))],
-            BaseRegistry = BaseRegistry,
-            BaseRepository = BaseRepository,
-            BaseTag = BaseTag,
-            BaseDigest = BaseDigest,
-            RuntimeIdentifier = RuntimeIdentifier,
-            Settings = new()
-            {
-                WorkingDirectory = WorkingDirectory.Length > 0 ? WorkingDirectory : "/app/",
-                User = User,
-                ImageFormat = ImageFormat,
-                Entrypoint = Specs(Entrypoint),
-                EntrypointArgs = Specs(EntrypointArgs),
-                AppCommand = Specs(AppCommand),
-                AppCommandArgs = Specs(AppCommandArgs),
-                AppCommandInstruction = AppCommandInstruction,
-                DefaultArgs = Specs(DefaultArgs),
-                Ports = Pairs(Ports, "Type"),
-                Environment = Pairs(EnvironmentVariables, "Value"),
-                Labels = Pairs(Labels, "Value"),
-            },
             Labels = new(
                 Created: generate && IsTrue(GenerateLabelsImageCreated, otherwise: true),
                 Version: generate && IsTrue(GenerateLabelsImageVersion, otherwise: true),
@@ -218,7 +156,6 @@ public sealed class PublishContainers : RegistrySdkTask
                 Revision: generate && IsTrue(GenerateLabelsImageRevision, otherwise: true),
                 BaseDigest: generate && IsTrue(GenerateLabelsImageBaseDigest, otherwise: true)),
             RepositoryUrl = RepositoryUrl,
-            UserLabels = Pairs(UserLabels, "Value"),
             OverwriteTags = Split(OverwriteTags),
             AllowDirty = IsTrue(AllowDirty),
             VisibilityMismatch = VisibilityMismatch,
@@ -229,6 +166,47 @@ public sealed class PublishContainers : RegistrySdkTask
         };
     }
 
+    private PlatformRequest Platform(IGrouping<string, ITaskItem> parts)
+    {
+        var properties = parts.Single(p => p.GetMetadata("Part") == "Platform");
+        return new()
+        {
+            RuntimeIdentifier = parts.Key,
+            IsRuntimeIdentifierGiven = IsTrue(Property("IsRuntimeIdentifierGiven")),
+            RuntimeIdentifierGraph = Property("RuntimeIdentifierGraph"),
+            PublishDirectory = Full(Property("PublishDirectory")),
+            DependencyFile = Property("DependencyFile"),
+            BaseReference = Property("BaseReference"),
+            BaseRegistry = Property("BaseRegistry"),
+            BaseRepository = Property("BaseRepository"),
+            BaseTag = Property("BaseTag"),
+            BaseDigest = Property("BaseDigest"),
+            Settings = new()
+            {
+                WorkingDirectory = Property("WorkingDirectory") is { Length: > 0 } directory ? directory : "/app/",
+                User = Property("User"),
+                ImageFormat = Property("ImageFormat"),
+                Entrypoint = Specs("Entrypoint"),
+                EntrypointArgs = Specs("EntrypointArgs"),
+                AppCommand = Specs("AppCommand"),
+                AppCommandArgs = Specs("AppCommandArgs"),
+                AppCommandInstruction = Property("AppCommandInstruction"),
+                DefaultArgs = Specs("DefaultArgs"),
+                Ports = Pairs("Port", "Type"),
+                Environment = Pairs("EnvironmentVariable", "Value"),
+                Labels = Pairs("Label", "Value"),
+            },
+            UserLabels = Pairs("UserLabel", "Value"),
+        };
+
+        string Property(string name) => properties.GetMetadata(name);
+
+        IReadOnlyList<string> Specs(string part) => [.. parts.Where(p => p.GetMetadata("Part") == part).Select(p => p.ItemSpec)];
+
+        IReadOnlyList<KeyValuePair<string, string>> Pairs(string part, string metadata)
+            => [.. parts.Where(p => p.GetMetadata("Part") == part).Select(p => KeyValuePair.Create(p.ItemSpec, p.GetMetadata(metadata)))];
+    }
+
     private void SetOutputs(PublishReport report)
     {
         if (report.Image is not { } image)
@@ -236,19 +214,20 @@ public sealed class PublishContainers : RegistrySdkTask
             return;
         }
 
+        GeneratedContainers = [.. image.Platforms.Select(GeneratedContainer)];
+        GeneratedContainerNames = [.. (report.Transfer?.Destinations ?? []).SelectMany(d => d.Tags.Where(t => t.State != TagState.Pending).Select(t => (ITaskItem)new TaskItem($"{d.Destination}:{t.Tag.Name}")))];
+    }
+
+    private static TaskItem GeneratedContainer(PlatformImage image)
+    {
         var container = new TaskItem("GeneratedContainer");
         ITaskItem2 literal = container;
         literal.SetMetadataValueLiteral("Manifest", System.Text.Encoding.UTF8.GetString(image.Manifest.Content));
         literal.SetMetadataValueLiteral("Configuration", System.Text.Encoding.UTF8.GetString(image.ConfigContent));
         literal.SetMetadataValueLiteral("ManifestDigest", image.Manifest.Descriptor.Digest.ToString());
         literal.SetMetadataValueLiteral("ManifestMediaType", image.Manifest.Descriptor.MediaType);
-        GeneratedContainers = [container];
-        GeneratedContainerNames = [.. (report.Transfer?.Destinations ?? []).SelectMany(d => d.Tags.Where(t => t.State != TagState.Pending).Select(t => (ITaskItem)new TaskItem($"{d.Destination}:{t.Tag.Name}")))];
+        return container;
     }
-
-    private static IReadOnlyList<string> Specs(ITaskItem[] items) => [.. items.Select(i => i.ItemSpec)];
-
-    private static IReadOnlyList<KeyValuePair<string, string>> Pairs(ITaskItem[] items, string metadata) => [.. items.Select(i => KeyValuePair.Create(i.ItemSpec, i.GetMetadata(metadata)))];
 
     private static string? Variable(IReadOnlyDictionary<string, string> environment, string name)
         => environment.TryGetValue("GITHUB_ACTIONS", out var actions) && actions == "true" && environment.TryGetValue(name, out var value) && value.Length > 0 ? value : null;

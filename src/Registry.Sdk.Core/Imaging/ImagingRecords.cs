@@ -44,23 +44,34 @@ public sealed record ContainerSettings
 }
 
 /// <summary>Which base image is wanted.</summary>
-/// <param name="Repository">Where it is.</param>
+/// <param name="Place">Where it is; null for <c>scratch</c>, the image without any layer.</param>
 /// <param name="Tag">Its tag, or null.</param>
 /// <param name="Digest">Its digest, or null; wins over the tag.</param>
 /// <param name="Platform">The platform to choose from an index.</param>
-public sealed record BaseImageRequest(RepositoryReference Repository, string? Tag, Digest? Digest, Platform Platform)
+public sealed record BaseImageRequest(ImagePlace? Place, string? Tag, Digest? Digest, Platform Platform)
 {
+    /// <summary>The base image of what brings everything along. Source: Docker's reserved name for no base.</summary>
+    public const string Scratch = "scratch";
+
+    /// <summary>Tag or digest, as repositories are asked for it.</summary>
+    public string Reference => Digest?.ToString() ?? Tag ?? "latest";
+
     /// <summary>As people write it.</summary>
-    public override string ToString() => Digest is not null ? $"{Repository}@{Digest}" : $"{Repository}:{Tag}";
+    public override string ToString() => Place is null ? Scratch : Digest is not null ? $"{Place}@{Digest}" : Tag is not null ? $"{Place}:{Tag}" : Place.ToString()!;
 }
 
 /// <summary>A base image for one platform.</summary>
 /// <param name="Request">What was asked for.</param>
-/// <param name="ReferencedDigest">Digest of what the tag named: the index where there is one. The label <c>base.digest</c>.</param>
-/// <param name="Manifest">The platform's manifest.</param>
+/// <param name="ReferencedDigest">Digest of what the tag named: the index where there is one. The label <c>base.digest</c>. Null for <c>scratch</c>.</param>
+/// <param name="ManifestType">Media type of the platform's manifest.</param>
 /// <param name="Config">The exact bytes of its config.</param>
 /// <param name="Layers">Bottom first.</param>
-public sealed record BaseImage(BaseImageRequest Request, Digest ReferencedDigest, ManifestContent Manifest, byte[] Config, IReadOnlyList<Descriptor> Layers);
+/// <param name="Platform">The platform as the base's index names it, else as its config does.</param>
+public sealed record BaseImage(BaseImageRequest Request, Digest? ReferencedDigest, string ManifestType, byte[] Config, IReadOnlyList<Descriptor> Layers, Platform Platform)
+{
+    /// <summary>How reports name it: place and digest.</summary>
+    public override string ToString() => Request.Place is null ? BaseImageRequest.Scratch : $"{Request.Place}@{ReferencedDigest}";
+}
 
 /// <summary>Where base images come from: the one socket before Planning.</summary>
 public interface IBaseImageSource
@@ -69,46 +80,90 @@ public interface IBaseImageSource
     Task<Outcome<BaseImage>> ResolveAsync(BaseImageRequest request, CancellationToken cancellationToken);
 }
 
-/// <summary>Input of the Imaging stage.</summary>
-/// <param name="Bill">Output of the Editions stage: the files.</param>
+/// <summary>What the image of one platform is made of.</summary>
+/// <param name="RuntimeIdentifier">The .NET RID it was published for (<c>ContainerRuntimeIdentifier</c>).</param>
+/// <param name="IsRuntimeIdentifierGiven">Whether the user asked for that RID; else it was inferred from the machine, and musl's files stay too.</param>
+/// <param name="RuntimeIdentifierGraph">Path of the RID graph (<c>RuntimeIdentifierGraphPath</c>), or empty: then no runtime file is left out.</param>
+/// <param name="DependencyFile">Name of <c>&lt;App>.deps.json</c> in the publish folder, or empty.</param>
+/// <param name="Bill">Output of the Editions stage for this platform: the files.</param>
 /// <param name="Base">The base image wanted.</param>
 /// <param name="Settings">What stock evaluated.</param>
+public sealed record PlatformInput(
+    string RuntimeIdentifier,
+    bool IsRuntimeIdentifierGiven,
+    string RuntimeIdentifierGraph,
+    string DependencyFile,
+    Bill Bill,
+    BaseImageRequest Base,
+    ContainerSettings Settings);
+
+/// <summary>Input of the Imaging stage.</summary>
+/// <param name="Platforms">At least one; several make an index.</param>
 /// <param name="Created">The image's time: <c>SOURCE_DATE_EPOCH</c>, else the commit's.</param>
 /// <param name="LayoutDirectory">Absolute path of the OCI layout to write.</param>
+/// <param name="Cache">The user's cache of compressed layers.</param>
 /// <param name="SourceRoots">Absolute folders of source code; an assembly that names one of them was not compiled reproducibly.</param>
 /// <param name="GenerateBaseDigestLabel"><c>ContainerGenerateLabelsImageBaseDigest</c>.</param>
 public sealed record ImagingInput(
-    Bill Bill,
-    BaseImageRequest Base,
-    ContainerSettings Settings,
+    IReadOnlyList<PlatformInput> Platforms,
     DateTimeOffset Created,
     string LayoutDirectory,
+    ImageCache Cache,
     IReadOnlyList<string> SourceRoots,
     bool GenerateBaseDigestLabel);
+
+/// <summary>Where a layer's compressed bytes came from.</summary>
+public enum LayerOrigin
+{
+    /// <summary>The base image: its bytes are there and not in the layout.</summary>
+    Base,
+
+    /// <summary>Compressed by this build.</summary>
+    Compressed,
+
+    /// <summary>The user's cache: an earlier build compressed them.</summary>
+    Cached,
+}
 
 /// <summary>One layer of a composed image.</summary>
 /// <param name="Descriptor">As in the manifest.</param>
 /// <param name="DiffId">Digest of the uncompressed tar.</param>
-/// <param name="IsFromBase">Whether its bytes are at the base image's registry and not in the layout.</param>
-public sealed record ComposedLayer(Descriptor Descriptor, Digest DiffId, bool IsFromBase);
+/// <param name="Origin">Where its bytes came from.</param>
+/// <param name="Content">What it holds, for reports: <c>base</c>, <c>runtime</c>, <c>packages</c>, <c>references</c>, <c>application</c>.</param>
+public sealed record ComposedLayer(Descriptor Descriptor, Digest DiffId, LayerOrigin Origin, string Content)
+{
+    /// <summary>Whether its bytes are at the base image's place and not in the layout.</summary>
+    public bool IsFromBase => Origin == LayerOrigin.Base;
+}
 
-/// <summary>Output of the Imaging stage: an image in an OCI layout, complete but for the base image's layers.</summary>
-/// <param name="LayoutDirectory">Absolute path of the layout.</param>
+/// <summary>The image of one platform.</summary>
+/// <param name="Platform">The platform.</param>
 /// <param name="Manifest">The manifest, exact bytes.</param>
 /// <param name="Config">Descriptor of the config, whose bytes are in the layout.</param>
 /// <param name="ConfigContent">The config's exact bytes.</param>
 /// <param name="Layers">Bottom first.</param>
 /// <param name="Base">The base image it stands on.</param>
 /// <param name="Labels">The labels as written, by name.</param>
-public sealed record ComposedImage(
-    string LayoutDirectory,
+/// <param name="LeftOut">Bytes of runtime files that this platform can't reach and that were left out.</param>
+public sealed record PlatformImage(
+    Platform Platform,
     ManifestContent Manifest,
     Descriptor Config,
     byte[] ConfigContent,
     IReadOnlyList<ComposedLayer> Layers,
     BaseImage Base,
-    IReadOnlyDictionary<string, string> Labels)
+    IReadOnlyDictionary<string, string> Labels,
+    long LeftOut);
+
+/// <summary>Output of the Imaging stage: an image in an OCI layout, complete but for the base image's layers.</summary>
+/// <param name="LayoutDirectory">Absolute path of the layout.</param>
+/// <param name="Manifest">What tags name, exact bytes: the manifest of the one platform, or the index of several.</param>
+/// <param name="Platforms">In the order of the RIDs.</param>
+public sealed record ComposedImage(string LayoutDirectory, ManifestContent Manifest, IReadOnlyList<PlatformImage> Platforms)
 {
+    /// <summary>Every manifest, in the order a registry takes them: the platforms', then the index if there is one.</summary>
+    public IReadOnlyList<ManifestContent> Manifests => [.. Platforms.Select(p => p.Manifest).Append(Manifest).DistinctBy(m => m.Descriptor.Digest)];
+
     /// <summary>Path of a blob in the layout.</summary>
     public string BlobPath(Digest digest)
     {

@@ -1,16 +1,16 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Registry.Sdk.Core.Editions;
 using Registry.Sdk.Core.Primitives;
 
 namespace Registry.Sdk.Core.Imaging;
 
-/// <summary>Composes an image from the bill on a base image, into an OCI layout.</summary>
+/// <summary>Composes an image from the bills of its platforms on base images, into an OCI layout.</summary>
 public static class ImagingStage
 {
+    private const string AnnotationPrefix = "org.opencontainers.image.";
     private static readonly TimeSpan KeepUnused = TimeSpan.FromHours(1);
 
-    /// <summary>Runs the stage. The layout is complete but for the base image's layers, which stay at their registry until a destination lacks them.</summary>
+    /// <summary>Runs the stage. The layout is complete but for the base images' layers, which stay where they are until a destination lacks them.</summary>
     public static async Task<Outcome<ComposedImage>> RunAsync(ImagingInput input, IBaseImageSource baseImages, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -18,6 +18,11 @@ public static class ImagingStage
         try
         {
             return await ComposeAsync(input, baseImages, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FileChangedException e)
+        {
+            return Outcome<ComposedImage>.Failure(DiagnosticCodes.FileChanged.Report(
+                $"{e.File.SourcePath} changed while the image was composed ({e.Message}). Publish again, and let nothing write to the publish folder meanwhile.", e.File.SourcePath));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -36,88 +41,98 @@ public static class ImagingStage
 
     private static async Task<Outcome<ComposedImage>> ComposeAsync(ImagingInput input, IBaseImageSource baseImages, CancellationToken cancellationToken)
     {
-        var diagnostics = new List<Diagnostic>();
-        if (!TryFormat(input.Settings.ImageFormat, out var format))
+        // What can be wrong without the network, then the network, then the work.
+        var diagnostics = input.Platforms.SelectMany(p => CheckSettings(p.Settings)).Distinct().ToList();
+        if (diagnostics.Count > 0)
         {
-            return Outcome<ComposedImage>.Failure(DiagnosticCodes.BadConfig.Report($"ContainerImageFormat is '{input.Settings.ImageFormat}'. Use OCI or Docker."));
+            return Outcome<ComposedImage>.Failure(diagnostics);
         }
 
-        if (!IsWorkingDirectory(input.Settings.WorkingDirectory))
+        var bases = new List<BaseImage>();
+        foreach (var platform in input.Platforms)
         {
-            var shown = string.Concat(input.Settings.WorkingDirectory.Select(c => char.IsControl(c) ? '?' : c));
-            return Outcome<ComposedImage>.Failure(DiagnosticCodes.BadConfig.Report($"ContainerWorkingDirectory is '{shown}'. Use an absolute path such as /app, without '.', '..', '//', control characters and names that begin with .wh."));
+            var resolved = await baseImages.ResolveAsync(platform.Base, cancellationToken).ConfigureAwait(false);
+            if (!resolved.Succeeded)
+            {
+                diagnostics.AddRange(resolved.Diagnostics);
+                continue;
+            }
+
+            bases.Add(resolved.Value);
         }
 
-        var resolved = await baseImages.ResolveAsync(input.Base, cancellationToken).ConfigureAwait(false);
-        if (!resolved.Succeeded)
+        if (diagnostics.Count > 0)
         {
-            return Outcome<ComposedImage>.Failure(resolved.Diagnostics);
+            return Outcome<ComposedImage>.Failure([.. diagnostics.Distinct()]);
         }
 
-        var unmapped = UnmappedPaths.Find(input.Bill, input.SourceRoots);
+        var blobs = Path.Combine(input.LayoutDirectory, "blobs", "sha256");
+        Directory.CreateDirectory(blobs);
+        var images = new List<PlatformImage>();
+        foreach (var (platform, baseImage) in input.Platforms.Zip(bases))
+        {
+            // One index is of one family of types, whatever its platforms' bases are.
+            images.Add(await ComposePlatformAsync(input, platform, baseImage, IsDocker(input.Platforms[0].Settings, bases[0]), blobs, diagnostics, cancellationToken).ConfigureAwait(false));
+        }
+
+        diagnostics = [.. diagnostics.Distinct()];
+        if (diagnostics.Exists(d => d.IsError))
+        {
+            return Outcome<ComposedImage>.Failure(diagnostics);
+        }
+
+        var image = new ComposedImage(input.LayoutDirectory, images.Count == 1 ? images[0].Manifest : Index(images), images);
+        await WriteLayoutAsync(image, blobs, cancellationToken).ConfigureAwait(false);
+        return Outcome<ComposedImage>.Success(image, diagnostics);
+    }
+
+    private static async Task<PlatformImage> ComposePlatformAsync(
+        ImagingInput input, PlatformInput platform, BaseImage baseImage, bool docker, string blobs, List<Diagnostic> diagnostics, CancellationToken cancellationToken)
+    {
+        var unmapped = UnmappedPaths.Find(platform.Bill, input.SourceRoots);
         if (unmapped.Count > 0)
         {
             diagnostics.Add(DiagnosticCodes.UnmappedPaths.Report(
                 $"{string.Join(", ", unmapped)} name{(unmapped.Count == 1 ? "s" : string.Empty)} the folder of this clone, so the image's digest differs from folder to folder. Put <Import Project=\"Sdk.props\" Sdk=\"Registry.Sdk\" Version=\"…\" /> into Directory.Build.props, or publish with -p:ContinuousIntegrationBuild=true -p:DeterministicSourcePaths=true."));
         }
 
-        var blobs = Path.Combine(input.LayoutDirectory, "blobs", "sha256");
-        Directory.CreateDirectory(blobs);
-        ComposedLayer layer;
-        try
-        {
-            layer = await WriteLayerAsync(input, blobs, cancellationToken).ConfigureAwait(false);
-        }
-        catch (FileChangedException e)
-        {
-            return Outcome<ComposedImage>.Failure([.. diagnostics, DiagnosticCodes.FileChanged.Report(
-                $"{e.File.SourcePath} changed while the image was composed ({e.Message}). Publish again, and let nothing write to the publish folder meanwhile.", e.File.SourcePath)]);
-        }
-
-        var baseImage = resolved.Value;
-        var docker = format ?? !baseImage.Manifest.Descriptor.MediaType.StartsWith("application/vnd.oci.", StringComparison.Ordinal);
-        var settings = input.GenerateBaseDigestLabel
-            ? input.Settings with { Labels = [new("org.opencontainers.image.base.digest", baseImage.ReferencedDigest.ToString()), .. input.Settings.Labels] } // first: the user's own win
-            : input.Settings;
+        var own = await WriteLayersAsync(platform, docker, blobs, cancellationToken).ConfigureAwait(false);
+        var settings = input.GenerateBaseDigestLabel && baseImage.ReferencedDigest is { } referenced
+            ? platform.Settings with { Labels = [new(AnnotationPrefix + "base.digest", referenced.ToString()), .. platform.Settings.Labels] } // first: the user's own win
+            : platform.Settings;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         var baseConfig = (JsonObject)JsonNode.Parse(baseImage.Config)!;
-        var config = ImageConfig.Compose(baseConfig, settings, [layer.DiffId], input.Created, labels, diagnostics);
+        var config = ImageConfig.Compose(baseConfig, settings, [.. own.Select(l => l.DiffId)], input.Created, labels, diagnostics);
         var configDescriptor = new Descriptor(docker ? MediaTypes.DockerConfig : MediaTypes.OciConfig, Digest.Of(config), config.Length);
 
         var baseDiffIds = (JsonArray)baseConfig["rootfs"]!["diff_ids"]!;
         List<ComposedLayer> layers =
         [
-            .. baseImage.Layers.Select((l, i) => new ComposedLayer(l with { MediaType = MediaTypes.Convert(l.MediaType, toOci: !docker) }, Digest.Parse(baseDiffIds[i]!.GetValue<string>()), IsFromBase: true)),
-            layer with { Descriptor = layer.Descriptor with { MediaType = docker ? MediaTypes.DockerLayerGzip : MediaTypes.OciLayerGzip } },
+            .. baseImage.Layers.Select((l, i) => new ComposedLayer(
+                l with { MediaType = MediaTypes.Convert(l.MediaType, toOci: !docker) }, Digest.Parse(baseDiffIds[i]!.GetValue<string>()), LayerOrigin.Base, "base")),
+            .. own,
         ];
-        var manifestType = docker ? MediaTypes.DockerManifest : MediaTypes.OciManifest;
-        var manifest = ImageConfig.Serialise(new JsonObject
+        var json = new JsonObject
         {
             ["schemaVersion"] = 2,
-            ["mediaType"] = manifestType,
+            ["mediaType"] = docker ? MediaTypes.DockerManifest : MediaTypes.OciManifest,
             ["config"] = configDescriptor.ToJson(),
             ["layers"] = new JsonArray([.. layers.Select(l => (JsonNode)l.Descriptor.ToJson())]),
-        });
-        var manifestDescriptor = new Descriptor(manifestType, Digest.Of(manifest), manifest.Length);
-        if (diagnostics.Exists(d => d.IsError))
-        {
-            return Outcome<ComposedImage>.Failure(diagnostics);
-        }
-
-        await WriteLayoutAsync(input.LayoutDirectory, blobs, config, configDescriptor, manifest, manifestDescriptor, layers, labels, cancellationToken).ConfigureAwait(false);
-        return Outcome<ComposedImage>.Success(
-            new(input.LayoutDirectory, new(manifestDescriptor, manifest), configDescriptor, config, layers, baseImage, labels), diagnostics);
+        };
+        Annotate(json, docker, labels);
+        return new(baseImage.Platform, Manifest(json), configDescriptor, config, layers, baseImage, labels, LeftOut: 0);
     }
 
-    private static async Task<ComposedLayer> WriteLayerAsync(ImagingInput input, string blobs, CancellationToken cancellationToken)
+    private static async Task<List<ComposedLayer>> WriteLayersAsync(PlatformInput platform, bool docker, string blobs, CancellationToken cancellationToken)
     {
-        var byPath = input.Bill.Files.ToDictionary(f => f.Path, StringComparer.Ordinal);
-        var directory = input.Settings.WorkingDirectory.Trim('/');
+        var byPath = platform.Bill.Files.ToDictionary(f => f.Path, StringComparer.Ordinal);
+        var directory = platform.Settings.WorkingDirectory.Trim('/');
         var prefix = directory.Length == 0 ? string.Empty : directory + "/";
-        var files = new List<LayerFile>(input.Bill.Files.Count);
-        foreach (var file in input.Bill.Files)
+        var layers = new List<ComposedLayer>();
+        var files = new List<LayerFile>(platform.Bill.Files.Count);
+        foreach (var file in platform.Bill.Files)
         {
-            files.Add(await LayerFileAsync(file, prefix, byPath, cancellationToken).ConfigureAwait(false));
+            files.Add(await VerifiedFile.ToLayerFileAsync(file, prefix, byPath, cancellationToken).ConfigureAwait(false));
         }
 
         var temporary = Path.Combine(blobs, $".{Guid.NewGuid():N}.partial");
@@ -125,66 +140,98 @@ public static class ImagingStage
         {
             var (diffId, digest, size) = await LayerWriter.WriteAsync(files, directory, temporary, cancellationToken).ConfigureAwait(false);
             await PlaceAsync(temporary, Path.Combine(blobs, digest.Hex), cancellationToken).ConfigureAwait(false);
-            return new(new(MediaTypes.OciLayerGzip, digest, size), diffId, IsFromBase: false);
+            layers.Add(new(new(docker ? MediaTypes.DockerLayerGzip : MediaTypes.OciLayerGzip, digest, size), diffId, LayerOrigin.Compressed, "application"));
         }
         finally
         {
             File.Delete(temporary);
         }
+
+        return layers;
     }
 
-    private static async Task<LayerFile> LayerFileAsync(BillFile file, string prefix, IReadOnlyDictionary<string, BillFile> all, CancellationToken cancellationToken)
+    /// <summary>The index of several platforms. Source: OCI image spec, image-index.md; Docker's manifest list has the same shape, without annotations.</summary>
+    private static ManifestContent Index(List<PlatformImage> images)
     {
-        var path = prefix + file.Path;
-        if (StableTimes.IsEndpointManifest(file))
+        var docker = images[0].Manifest.Descriptor.MediaType == MediaTypes.DockerManifest;
+        var json = new JsonObject
         {
-            byte[] content;
-            try
+            ["schemaVersion"] = 2,
+            ["mediaType"] = docker ? MediaTypes.DockerIndex : MediaTypes.OciIndex,
+            ["manifests"] = new JsonArray([.. images.Select(i =>
             {
-                content = await File.ReadAllBytesAsync(file.SourcePath, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new FileChangedException(file, e.Message);
-            }
+                var entry = i.Manifest.Descriptor.ToJson();
+                entry["platform"] = i.Platform.ToJson();
+                return (JsonNode)entry;
+            })]),
+        };
+        // What holds for every platform holds for the index. Registries read description and source from there (GHCR: wire-facts 2.8).
+        Annotate(json, docker, images[0].Labels.Where(l => images.TrueForAll(i => i.Labels.TryGetValue(l.Key, out var value) && value == l.Value)));
+        return Manifest(json);
+    }
 
-            if (Digest.Of(content) != file.Digest)
-            {
-                throw new FileChangedException(file, "its SHA-256 is another than in the bill");
-            }
+    /// <summary>The labels that the OCI image spec also knows as annotations: tools that do not read configs find them.</summary>
+    private static void Annotate(JsonObject manifest, bool docker, IEnumerable<KeyValuePair<string, string>> labels)
+    {
+        var annotations = labels.Where(l => l.Key.StartsWith(AnnotationPrefix, StringComparison.Ordinal)).OrderBy(l => l.Key, StringComparer.Ordinal).ToList();
+        if (!docker && annotations.Count > 0)
+        {
+            manifest["annotations"] = new JsonObject(annotations.Select(a => KeyValuePair.Create(a.Key, (JsonNode?)a.Value)));
+        }
+    }
 
-            try
-            {
-                var normalised = StableTimes.NormaliseEndpointManifest(content, all);
-                return new(path, normalised.Length, file.IsExecutable, StableTimes.For(file), () => new MemoryStream(normalised, writable: false));
-            }
-            catch (Exception e) when (e is JsonException or InvalidOperationException)
-            {
-                // Not what the .NET SDK writes under that name: then it is a file like any other.
-            }
+    private static ManifestContent Manifest(JsonObject json)
+    {
+        var content = ImageConfig.Serialise(json);
+        return new(new(json["mediaType"]!.GetValue<string>(), Digest.Of(content), content.Length), content);
+    }
+
+    private static bool IsDocker(ContainerSettings settings, BaseImage baseImage)
+    {
+        TryFormat(settings.ImageFormat, out var docker);
+        return docker ?? !baseImage.ManifestType.StartsWith("application/vnd.oci.", StringComparison.Ordinal);
+    }
+
+    private static IEnumerable<Diagnostic> CheckSettings(ContainerSettings settings)
+    {
+        if (!TryFormat(settings.ImageFormat, out _))
+        {
+            yield return DiagnosticCodes.BadConfig.Report($"ContainerImageFormat is '{settings.ImageFormat}'. Use OCI or Docker.");
         }
 
-        return new(path, file.Size, file.IsExecutable, StableTimes.For(file), () => VerifyingStream.Open(file));
+        if (!IsWorkingDirectory(settings.WorkingDirectory))
+        {
+            var shown = string.Concat(settings.WorkingDirectory.Select(c => char.IsControl(c) ? '?' : c));
+            yield return DiagnosticCodes.BadConfig.Report($"ContainerWorkingDirectory is '{shown}'. Use an absolute path such as /app, without '.', '..', '//', control characters and names that begin with .wh.");
+        }
     }
 
-    private static async Task WriteLayoutAsync(
-        string layout, string blobs, byte[] config, Descriptor configDescriptor, byte[] manifest, Descriptor manifestDescriptor, List<ComposedLayer> layers, Dictionary<string, string> labels, CancellationToken cancellationToken)
+    private static async Task WriteLayoutAsync(ComposedImage image, string blobs, CancellationToken cancellationToken)
     {
-        await WriteAsync(Path.Combine(blobs, configDescriptor.Digest.Hex), config, cancellationToken).ConfigureAwait(false);
-        await WriteAsync(Path.Combine(blobs, manifestDescriptor.Digest.Hex), manifest, cancellationToken).ConfigureAwait(false);
-        var entry = manifestDescriptor.ToJson();
-        if (labels.TryGetValue("org.opencontainers.image.version", out var version))
+        foreach (var platform in image.Platforms)
         {
-            entry["annotations"] = new JsonObject { ["org.opencontainers.image.ref.name"] = version };
+            await WriteAsync(image.BlobPath(platform.Config.Digest), platform.ConfigContent, cancellationToken).ConfigureAwait(false);
+        }
+
+        foreach (var manifest in image.Manifests)
+        {
+            await WriteAsync(image.BlobPath(manifest.Descriptor.Digest), manifest.Content, cancellationToken).ConfigureAwait(false);
+        }
+
+        var entry = image.Manifest.Descriptor.ToJson();
+        if (image.Platforms[0].Labels.TryGetValue(AnnotationPrefix + "version", out var version))
+        {
+            entry["annotations"] = new JsonObject { [AnnotationPrefix + "ref.name"] = version };
         }
 
         var index = ImageConfig.Serialise(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) });
-        await WriteAsync(Path.Combine(layout, "oci-layout"), """{"imageLayoutVersion":"1.0.0"}"""u8.ToArray(), cancellationToken).ConfigureAwait(false);
-        await WriteAsync(Path.Combine(layout, "index.json"), index, cancellationToken).ConfigureAwait(false); // last: it names what must be there
+        await WriteAsync(Path.Combine(image.LayoutDirectory, "oci-layout"), """{"imageLayoutVersion":"1.0.0"}"""u8.ToArray(), cancellationToken).ConfigureAwait(false);
+        await WriteAsync(Path.Combine(image.LayoutDirectory, "index.json"), index, cancellationToken).ConfigureAwait(false); // last: it names what must be there
 
         // What earlier publishes left would grow without end. What is young may belong to a publish of this project that runs beside this one,
         // which makes also what it has in common with an earlier one young.
-        var used = layers.Select(l => l.Descriptor.Digest.Hex).Append(configDescriptor.Digest.Hex).Append(manifestDescriptor.Digest.Hex).ToHashSet(StringComparer.Ordinal);
+        var used = image.Platforms.SelectMany(p => p.Layers.Select(l => l.Descriptor.Digest.Hex).Append(p.Config.Digest.Hex))
+            .Concat(image.Manifests.Select(m => m.Descriptor.Digest.Hex)).ToHashSet(StringComparer.Ordinal);
         var young = DateTime.UtcNow - KeepUnused;
         foreach (var old in new DirectoryInfo(blobs).EnumerateFiles().Where(f => !used.Contains(f.Name) && f.LastWriteTimeUtc < young))
         {
@@ -235,90 +282,5 @@ public static class ImagingStage
     {
         docker = text.ToUpperInvariant() switch { "OCI" => false, "DOCKER" => true, _ => null };
         return text.Length == 0 || docker is not null;
-    }
-
-    private sealed class FileChangedException(BillFile file, string message) : Exception(message)
-    {
-        public BillFile File { get; } = file;
-    }
-
-    /// <summary>Reads a file of the bill and fails unless its bytes are the ones that were billed.</summary>
-    private sealed class VerifyingStream : ReadThroughStream
-    {
-        private readonly BillFile _file;
-        private readonly System.Security.Cryptography.IncrementalHash _hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
-
-        private VerifyingStream(BillFile file, FileStream inner)
-            : base(inner)
-        {
-            _file = file;
-            if (file.Size == 0)
-            {
-                Check();
-            }
-        }
-
-        // TarWriter asks for the length of what it may seek; it is the bill's, and checked.
-        public override bool CanSeek => true;
-
-        public override long Length => _file.Size;
-
-        public static VerifyingStream Open(BillFile file)
-        {
-            FileStream inner;
-            long length;
-            try
-            {
-                inner = new FileStream(file.SourcePath, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
-                length = inner.Length;
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new FileChangedException(file, e.Message);
-            }
-
-            if (length != file.Size)
-            {
-                inner.Dispose();
-                throw new FileChangedException(file, $"it has {length} bytes instead of {file.Size}");
-            }
-
-            return new(file, inner);
-        }
-
-        protected override void Saw(ReadOnlySpan<byte> bytes)
-        {
-            if (bytes.IsEmpty && Total < _file.Size)
-            {
-                throw new FileChangedException(_file, $"it ended after {Total} of {_file.Size} bytes");
-            }
-
-            if (!bytes.IsEmpty)
-            {
-                _hash.AppendData(bytes);
-                if (Total >= _file.Size)
-                {
-                    Check();
-                }
-            }
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                _hash.Dispose();
-            }
-
-            base.Dispose(disposing);
-        }
-
-        private void Check()
-        {
-            if (Total > _file.Size || Digest.FromHash(_hash.GetHashAndReset()) != _file.Digest)
-            {
-                throw new FileChangedException(_file, "its SHA-256 is another than in the bill");
-            }
-        }
     }
 }

@@ -9,7 +9,7 @@ namespace Registry.Sdk.Core.Planning;
 internal static class ImageReader
 {
     /// <summary>The identity of the image under a reference; null if there is none. An image that can't be read has a digest and no labels.</summary>
-    public static async Task<ImageIdentity?> ReadAsync(RegistryClient client, string reference, ImageIdentity ours, CancellationToken cancellationToken)
+    public static async Task<ImageIdentity?> ReadAsync(IImageRepository client, string reference, ImageIdentity ours, CancellationToken cancellationToken)
     {
         // HEAD first: most tags are new or already right, and Docker Hub counts manifest GETs.
         var digest = await client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false);

@@ -40,8 +40,8 @@ public enum BlobAction
 /// <param name="Blob">Config or layer.</param>
 /// <param name="Action">What happens to it.</param>
 /// <param name="MountFrom">The repository it is mounted from, or null.</param>
-/// <param name="IsFromBase">Whether its bytes are at the base image's registry and not in the layout.</param>
-public sealed record BlobPlan(Descriptor Blob, BlobAction Action, string? MountFrom, bool IsFromBase);
+/// <param name="Base">The base image that has its bytes; null: they are in the layout.</param>
+public sealed record BlobPlan(Descriptor Blob, BlobAction Action, string? MountFrom, BaseImageRequest? Base);
 
 /// <summary>What happens to a tag at a destination.</summary>
 public enum TagAction
@@ -84,19 +84,19 @@ public enum ObservedVisibility
 
 /// <summary>What one destination gets.</summary>
 /// <param name="Destination">The destination.</param>
-/// <param name="Blobs">Config and layers, each digest once.</param>
-/// <param name="SendManifest">Whether the manifest is not there yet.</param>
+/// <param name="Blobs">Configs and layers, each digest once.</param>
+/// <param name="MissingManifests">Digests of the manifests that are not there yet: the platforms' and, of several, the index.</param>
 /// <param name="Tags">In the order they are written.</param>
 /// <param name="Observed">Who can read it now.</param>
 public sealed record DestinationPlan(
     Destination Destination,
     IReadOnlyList<BlobPlan> Blobs,
-    bool SendManifest,
+    IReadOnlySet<Digest> MissingManifests,
     IReadOnlyList<TagPlan> Tags,
     ObservedVisibility Observed)
 {
     /// <summary>Whether anything at all is written there.</summary>
-    public bool HasWork => SendManifest || Blobs.Any(b => b.Action != BlobAction.Skip) || Tags.Any(t => t.Action != TagAction.Keep);
+    public bool HasWork => MissingManifests.Count > 0 || Blobs.Any(b => b.Action != BlobAction.Skip) || Tags.Any(t => t.Action != TagAction.Keep);
 }
 
 /// <summary>A destination that this build does not go to.</summary>

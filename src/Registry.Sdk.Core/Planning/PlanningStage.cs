@@ -1,3 +1,4 @@
+using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Versioning;
 
@@ -26,7 +27,7 @@ public static class PlanningStage
             {
                 leftOut.Add(new(destination, why));
             }
-            else if (input.Version.IsDirty && !input.AllowDirty && !connections.Endpoint(destination.Repository.Host).IsLoopback)
+            else if (input.Version.IsDirty && !input.AllowDirty && !connections.IsLocal(destination.Place))
             {
                 diagnostics.Add(DiagnosticCodes.DirtyPush.Report(
                     $"{destination}: the tree is dirty ({string.Join(", ", input.DirtyFiles.Take(3))}{(input.DirtyFiles.Count > 3 ? ", …" : string.Empty)}), so its image stays on this machine. Commit the changes, or set RegistrySdkAllowDirty=true."));
@@ -42,7 +43,8 @@ public static class PlanningStage
             return Outcome<Plan>.Failure(diagnostics);
         }
 
-        var ours = new ImageIdentity(input.Image.Manifest.Descriptor.Digest, input.Version.Version, input.Revision, input.Image.Base.ReferencedDigest.ToString(), input.Created);
+        // Of several platforms the first, as ImageReader sees an index.
+        var ours = new ImageIdentity(input.Image.Manifest.Descriptor.Digest, input.Version.Version, input.Revision, input.Image.Platforms[0].Base.ReferencedDigest?.ToString(), input.Created);
         var results = await Task.WhenAll(taking.Select(d => PlanOneAsync(input, d, taking, ours, connections, anonymous, history, cancellationToken))).ConfigureAwait(false);
         diagnostics.AddRange(results.SelectMany(r => r.Diagnostics));
         return diagnostics.Exists(d => d.IsError)
@@ -87,23 +89,32 @@ public static class PlanningStage
         var diagnostics = new List<Diagnostic>();
         try
         {
-            var client = connections.Open(destination.Repository);
+            var client = connections.Open(destination.Place);
             await client.PingAsync(cancellationToken).ConfigureAwait(false);
             var observed = await VisibilityProbe.ObserveAsync(destination, client, anonymous, ours.Digest.ToString(), cancellationToken).ConfigureAwait(false);
-            if (VisibilityProbe.JudgeBefore(destination, observed, connections.Endpoint(destination.Repository.Host), client.CredentialSource) is { } verdict)
+            if (destination.Repository is { } repository && VisibilityProbe.JudgeBefore(destination, observed, connections.Endpoint(repository.Host), client.CredentialSource) is { } verdict)
             {
                 diagnostics.Add(verdict);
             }
 
             var blobs = new List<BlobPlan>();
-            foreach (var (blob, isFromBase) in Blobs(input))
+            foreach (var (blob, fromBase) in Blobs(input.Image))
             {
                 blobs.Add(await client.HasBlobAsync(blob, cancellationToken).ConfigureAwait(false)
-                    ? new(blob, BlobAction.Skip, null, isFromBase)
-                    : Missing(blob, isFromBase, destination, all, input, connections));
+                    ? new(blob, BlobAction.Skip, null, fromBase)
+                    : Missing(blob, fromBase, destination, all, connections));
             }
 
-            var manifest = await client.FindManifestAsync(ours.Digest.ToString(), cancellationToken).ConfigureAwait(false);
+            // Each by itself, also where the index is there: what has no tag of its own is what people clean up.
+            var missing = new HashSet<Digest>();
+            foreach (var manifest in input.Image.Manifests)
+            {
+                if (await client.FindManifestAsync(manifest.Descriptor.Digest.ToString(), cancellationToken).ConfigureAwait(false) is null)
+                {
+                    missing.Add(manifest.Descriptor.Digest);
+                }
+            }
+
             var tags = new List<TagPlan>();
             foreach (var tag in TagsFor(destination, input.Version))
             {
@@ -121,29 +132,35 @@ public static class PlanningStage
                 }
             }
 
-            return (new(destination, blobs, manifest is null, tags, observed), diagnostics);
+            return (new(destination, blobs, missing, tags, observed), diagnostics);
         }
-        catch (Exception e) when (e is RegistryException or CredentialException)
+        catch (Exception e) when (RegistryErrors.Know(e))
         {
             diagnostics.Add(RegistryErrors.AtDestination(e, destination.ToString()));
             return (null, diagnostics);
         }
     }
 
-    private static List<(Descriptor Blob, bool IsFromBase)> Blobs(PlanningInput input)
-        => [.. input.Image.Layers.Select(l => (l.Descriptor, l.IsFromBase)).Append((input.Image.Config, false)).DistinctBy(b => b.Item1.Digest)];
+    private static IEnumerable<(Descriptor Blob, BaseImageRequest? Base)> Blobs(ComposedImage image)
+        => image.Platforms
+            .SelectMany(p => p.Layers.Select(l => (l.Descriptor, l.IsFromBase ? p.Base.Request : null)).Append((p.Config, null)))
+            .DistinctBy(b => b.Item1.Digest);
 
-    private static BlobPlan Missing(Descriptor blob, bool isFromBase, Destination destination, List<Destination> all, PlanningInput input, RegistryConnections connections)
+    private static BlobPlan Missing(Descriptor blob, BaseImageRequest? fromBase, Destination destination, List<Destination> all, RegistryConnections connections)
     {
-        var here = connections.Endpoint(destination.Repository.Host).Identity;
-        var baseRepository = input.Image.Base.Request.Repository;
-        if (isFromBase && connections.Endpoint(baseRepository.Host).Identity == here && baseRepository.Name != destination.Repository.Name)
+        if (destination.Repository is not { } repository)
         {
-            return new(blob, BlobAction.Mount, baseRepository.Name, isFromBase);
+            return new(blob, BlobAction.Send, null, fromBase);
+        }
+
+        var here = connections.Identity(repository);
+        if (fromBase?.Place is RepositoryReference baseRepository && connections.Identity(baseRepository) == here && baseRepository.Name != repository.Name)
+        {
+            return new(blob, BlobAction.Mount, baseRepository.Name, fromBase);
         }
 
         // Another destination in the same registry gets it first; this one takes it over from there.
-        var sibling = all.TakeWhile(d => d != destination).FirstOrDefault(d => connections.Endpoint(d.Repository.Host).Identity == here);
-        return sibling is null ? new(blob, BlobAction.Send, null, isFromBase) : new(blob, BlobAction.Mount, sibling.Repository.Name, isFromBase);
+        var sibling = all.TakeWhile(d => d != destination).FirstOrDefault(d => d.Repository is not null && connections.Identity(d.Place) == here);
+        return sibling is null ? new(blob, BlobAction.Send, null, fromBase) : new(blob, BlobAction.Mount, sibling.Repository!.Name, fromBase);
     }
 }

@@ -18,10 +18,16 @@ public static class VisibilityProbe
     /// <param name="reference">Tag or digest to ask for; whether it exists does not matter.</param>
     /// <param name="cancellationToken">Stops the requests.</param>
     public static async Task<ObservedVisibility> ObserveAsync(
-        Destination destination, RegistryClient? client, RegistryConnections anonymous, string reference, CancellationToken cancellationToken)
+        Destination destination, IImageRepository? client, RegistryConnections anonymous, string reference, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(destination);
         ArgumentNullException.ThrowIfNull(anonymous);
+        if (destination.Repository is null)
+        {
+            // A directory has no outside to look from.
+            return ObservedVisibility.NotObserved;
+        }
+
         try
         {
             // 404 without being asked for credentials is public too: an outsider may read, there is only nothing yet.

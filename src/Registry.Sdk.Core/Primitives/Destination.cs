@@ -26,14 +26,17 @@ public enum Visibility
 public sealed record DestinationItem(string Include, string Edition = "", string Visibility = "", string On = "", string Tags = "", string Optional = "");
 
 /// <summary>A destination that was understood.</summary>
-/// <param name="Repository">Where to.</param>
+/// <param name="Place">Where to.</param>
 /// <param name="Visibility">What was declared.</param>
 /// <param name="On">The kinds of build it receives.</param>
 /// <param name="Tags">A literal list that replaces the computed tags there; empty if none.</param>
-public sealed record Destination(RepositoryReference Repository, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags)
+public sealed record Destination(ImagePlace Place, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags)
 {
+    /// <summary>The registry's repository; null for an OCI layout directory.</summary>
+    public RepositoryReference? Repository => Place as RepositoryReference;
+
     /// <inheritdoc/>
-    public override string ToString() => Repository.ToString();
+    public override string ToString() => Place.ToString()!;
 }
 
 /// <summary>Reads destinations and says what is wrong with them.</summary>
@@ -42,8 +45,13 @@ public static class DestinationParser
     /// <summary>What a destination without <c>On</c> receives.</summary>
     public const BuildKinds DefaultOn = BuildKinds.Release | BuildKinds.Prerelease | BuildKinds.Branch;
 
-    /// <summary>Parses all items and finds doubles. <paramref name="property"/> names what the user wrote them in, for the messages.</summary>
-    public static IReadOnlyList<Destination> Parse(IReadOnlyList<DestinationItem> items, EndpointMap endpoints, string property, ICollection<Diagnostic> diagnostics)
+    /// <summary>Parses all items and finds doubles.</summary>
+    /// <param name="items">The items.</param>
+    /// <param name="endpoints">Where registries answer: two names of one address are one place.</param>
+    /// <param name="projectDirectory">Absolute; paths of layout directories are relative to it.</param>
+    /// <param name="property">What the user wrote them in, for the messages.</param>
+    /// <param name="diagnostics">Receives what is wrong.</param>
+    public static IReadOnlyList<Destination> Parse(IReadOnlyList<DestinationItem> items, EndpointMap endpoints, string projectDirectory, string property, ICollection<Diagnostic> diagnostics)
     {
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(endpoints);
@@ -52,13 +60,13 @@ public static class DestinationParser
         var seen = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var item in items)
         {
-            if (ParseOne(item, property, diagnostics) is not { } destination)
+            if (ParseOne(item, projectDirectory, property, diagnostics) is not { } destination)
             {
                 continue;
             }
 
             // Two names that end in one place are one repository too: a re-mapped host, localhost and 127.0.0.1.
-            var place = $"{endpoints.Resolve(destination.Repository.Host).Identity}/{destination.Repository.Name}";
+            var place = destination.Repository is { } repository ? $"{endpoints.Resolve(repository.Host).Identity}/{repository.Name}" : LayoutDirectory.Prefix + ((LayoutDirectory)destination.Place).FullPath;
             if (seen.TryGetValue(place, out var first))
             {
                 diagnostics.Add(DiagnosticCodes.DuplicateDestination.Report(
@@ -73,13 +81,17 @@ public static class DestinationParser
         return destinations;
     }
 
-    private static Destination? ParseOne(DestinationItem item, string property, ICollection<Diagnostic> diagnostics)
+    private static Destination? ParseOne(DestinationItem item, string projectDirectory, string property, ICollection<Diagnostic> diagnostics)
     {
         var text = item.Include.Trim();
-        if (text.StartsWith("oci:", StringComparison.Ordinal))
+        if (text.StartsWith(LayoutDirectory.Prefix, StringComparison.Ordinal))
         {
-            diagnostics.Add(DiagnosticCodes.OciDestinationNotSupported.Report(
-                $"The destination '{text}' is an OCI layout directory, which this version does not write yet. Remove it from {property}."));
+            if (LayoutDirectory.Parse(text, projectDirectory, out var why) is { } layout)
+            {
+                return WithMetadata(layout, item, text, diagnostics);
+            }
+
+            diagnostics.Add(DiagnosticCodes.BadLayoutPath.Report($"The destination '{PlainText.Of(text)}' is no OCI layout directory: {why} Correct {property}."));
             return null;
         }
 
@@ -97,6 +109,11 @@ public static class DestinationParser
             return null;
         }
 
+        return WithMetadata(repository, item, text, diagnostics);
+    }
+
+    private static Destination? WithMetadata(ImagePlace place, DestinationItem item, string text, ICollection<Diagnostic> diagnostics)
+    {
         var good = true;
         var on = DefaultOn;
         if (item.On.Length > 0 && !BuildKindNames.TryParse(item.On, out on, out var unknown))
@@ -129,7 +146,7 @@ public static class DestinationParser
             good = false;
         }
 
-        return good ? new(repository, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList()) : null;
+        return good ? new(place, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList()) : null;
     }
 
     private static bool IsVisibility(string word, out Visibility visibility)

@@ -47,7 +47,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor BaseImageUnreachable = new("RSDK4004", Error, "The base image's registry can't be used", "Check the network, ContainerBaseImage, or re-map the host with a RegistrySdkEndpoint item.");
     public static readonly DiagnosticDescriptor WindowsRid = new("RSDK4005", Error, "Windows images are not made", "Set ContainerRuntimeIdentifier to linux-x64 or linux-arm64.");
     public static readonly DiagnosticDescriptor FileChanged = new("RSDK4006", Error, "A file changed between the bill and the layer", "Publish again, and let nothing write to the publish folder meanwhile.");
-    public static readonly DiagnosticDescriptor SeveralRids = new("RSDK4007", Error, "This version of Registry.Sdk makes images for one platform", "Set ContainerRuntimeIdentifier to one of them.");
+    public static readonly DiagnosticDescriptor SamePlatformTwice = new("RSDK4007", Error, "Two runtime identifiers stand for one platform, so one index can't hold both", "Remove one of them from ContainerRuntimeIdentifiers.");
     public static readonly DiagnosticDescriptor UnmappedPaths = new("RSDK4008", Warning, "An assembly holds the path of the folder it was built in, so the image's digest depends on that folder", "Put the one-line import into Directory.Build.props, or publish with -p:ContinuousIntegrationBuild=true -p:DeterministicSourcePaths=true.");
     public static readonly DiagnosticDescriptor BadConfig = new("RSDK4009", Error, "A container property can't be put into an image", "Correct the property or item of the message.");
     public static readonly DiagnosticDescriptor BaseImageInvalid = new("RSDK4010", Error, "The base image's content is not what its digest or the OCI image spec says", "Choose another ContainerBaseImage, or report it to the registry's operator.");
@@ -69,6 +69,8 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor TagsPending = new("RSDK6002", Error, "Tags were left pending", "Publish the same commit again: it finishes them.");
     public static readonly DiagnosticDescriptor Interrupted = new("RSDK6003", Error, "The publish was cancelled, or stopped by a bug", "Publish the same commit again: what arrived is not sent twice. A bug: report it with the message.");
     public static readonly DiagnosticDescriptor TagTakenMeanwhile = new("RSDK6004", Error, "Another publish wrote an immutable tag at the same time", "See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag.");
+
+    public static readonly DiagnosticDescriptor LayoutDestination = new("RSDK6005", Error, "An oci: destination can't be read or written", "Free disk space, make the directory writable, or name another in ContainerDestination.");
 
     // 7xxx verification
     public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");
@@ -94,7 +96,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor BadCredentialItem = new("RSDK9011", Error, "A RegistrySdkCredential item is malformed", "Write Include=\"host\" UsernameVariable=\"…\" PasswordVariable=\"…\" (names of environment variables).");
     public static readonly DiagnosticDescriptor InsecureRegistriesIgnored = new("RSDK9012", Warning, "DOTNET_CONTAINER_INSECURE_REGISTRIES is not honoured", "Add a RegistrySdkEndpoint with Insecure=\"true\" for the host.");
     public static readonly DiagnosticDescriptor SharedPairIgnored = new("RSDK9013", Warning, "The DOTNET_CONTAINER_* credential pair names no host and is ignored, because the destinations have several", "Add RegistrySdkCredential items that name the same variables per host.");
-    public static readonly DiagnosticDescriptor OciDestinationNotSupported = new("RSDK9014", Error, "This version of Registry.Sdk does not write oci: destinations yet", "Remove the oci: destination.");
+    public static readonly DiagnosticDescriptor BadLayoutPath = new("RSDK9014", Error, "An oci: reference is malformed", "Write oci:path, relative to the project; for a base image oci:path:tag or oci:path@sha256:….");
     public static readonly DiagnosticDescriptor BadDestinationTags = new("RSDK9015", Error, "A destination's Tags metadata holds an illegal tag", "Correct the Tags metadata: [A-Za-z0-9_][A-Za-z0-9._-]{0,127}, separated by ';'.");
     public static readonly DiagnosticDescriptor BadSwitch = new("RSDK9016", Error, "A RegistrySdk property has a value it can't have", "Correct the property of the message.");
 #pragma warning restore CS1591

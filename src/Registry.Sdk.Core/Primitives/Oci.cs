@@ -27,10 +27,42 @@ public static class MediaTypes
     /// <summary>Whether this is an image manifest of either family.</summary>
     public static bool IsManifest(string mediaType) => mediaType is OciManifest or DockerManifest;
 
+    /// <summary>
+    /// The media type of a manifest or index by its content: what its <c>mediaType</c> says, else what its members make it (the field is optional
+    /// in OCI); null if it is neither. Source: OCI image spec, manifest.md and image-index.md.
+    /// </summary>
+    public static string? OfManifest(byte[] content)
+    {
+        try
+        {
+            using var json = StrictJson.Document(content);
+            var root = json.RootElement;
+            if (root.ValueKind != JsonValueKind.Object)
+            {
+                return null;
+            }
+
+            if (root.TryGetProperty("mediaType", out var type))
+            {
+                return type.ValueKind == JsonValueKind.String && type.GetString() is { } text && (IsIndex(text) || IsManifest(text)) ? text : null;
+            }
+
+            return Has("manifests", JsonValueKind.Array) ? OciIndex : Has("config", JsonValueKind.Object) && Has("layers", JsonValueKind.Array) ? OciManifest : null;
+
+            bool Has(string name, JsonValueKind kind) => root.TryGetProperty(name, out var member) && member.ValueKind == kind;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The OCI twin of a Docker type and back; types without twin stay as they are.</summary>
     public static string Convert(string mediaType, bool toOci) => (mediaType, toOci) switch
     {
         (DockerManifest, true) => OciManifest,
+        (DockerIndex, true) => OciIndex,
+        (OciIndex, false) => DockerIndex,
         (DockerConfig, true) => OciConfig,
         (DockerLayerGzip, true) => OciLayerGzip,
         (OciManifest, false) => DockerManifest,
@@ -102,6 +134,18 @@ public sealed record Platform(string Os, string Architecture, string? Variant = 
             "loongarch64" => new("linux", "loong64"),
             _ => null,
         };
+    }
+
+    /// <summary>The JSON form that an index has beside each manifest.</summary>
+    public JsonObject ToJson()
+    {
+        var json = new JsonObject { ["architecture"] = Architecture, ["os"] = Os };
+        if (!string.IsNullOrEmpty(Variant))
+        {
+            json["variant"] = Variant;
+        }
+
+        return json;
     }
 
     /// <inheritdoc/>

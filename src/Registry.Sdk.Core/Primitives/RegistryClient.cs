@@ -11,10 +11,6 @@ namespace Registry.Sdk.Core.Primitives;
 /// <param name="Content">The exact bytes; never re-serialised.</param>
 public sealed record ManifestContent(Descriptor Descriptor, byte[] Content);
 
-/// <summary>An open upload session.</summary>
-/// <param name="Location">Absolute address that the blob is PUT to.</param>
-public sealed record UploadSession(Uri Location);
-
 /// <summary>The connections of one publish: one client per repository, one authenticator per registry, one handler for all.</summary>
 public sealed class RegistryConnections : IDisposable
 {
@@ -42,7 +38,26 @@ public sealed class RegistryConnections : IDisposable
     /// <summary>Where a host answers.</summary>
     public RegistryEndpoint Endpoint(RegistryHost host) => _endpoints.Resolve(host);
 
-    /// <summary>A client for one repository.</summary>
+    /// <summary>What makes two places one: the address that is really spoken to, or the directory.</summary>
+    public string Identity(ImagePlace place) => place switch
+    {
+        RepositoryReference repository => _endpoints.Resolve(repository.Host).Identity,
+        LayoutDirectory layout => LayoutDirectory.Prefix + layout.FullPath,
+        _ => throw new ArgumentOutOfRangeException(nameof(place)),
+    };
+
+    /// <summary>Whether what is sent there stays on this machine.</summary>
+    public bool IsLocal(ImagePlace place) => place is not RepositoryReference repository || _endpoints.Resolve(repository.Host).IsLoopback;
+
+    /// <summary>A client for one repository, wherever it is.</summary>
+    public IImageRepository Open(ImagePlace place) => place switch
+    {
+        RepositoryReference repository => Open(repository),
+        LayoutDirectory layout => new LayoutRepository(layout),
+        _ => throw new ArgumentOutOfRangeException(nameof(place)),
+    };
+
+    /// <summary>A client for one repository of a registry.</summary>
     public RegistryClient Open(RepositoryReference repository)
     {
         ArgumentNullException.ThrowIfNull(repository);
@@ -85,9 +100,9 @@ public sealed class RegistryConnections : IDisposable
 
 /// <summary>One repository over the OCI distribution protocol 1.1. Source: distribution spec; wire-facts 1.</summary>
 /// <remarks>No retries here: they are a policy of Transfer. Everything read is bounded and checked against its digest.</remarks>
-public sealed class RegistryClient
+public sealed class RegistryClient : IImageRepository
 {
-    /// <summary>Registries should take manifests up to 4 MB (distribution spec, «Pushing manifests»); a larger answer is refused.</summary>
+    /// <summary>Registries should take manifests up to 4 MB (distribution spec, «Pushing manifests»); a larger one is refused, configs too.</summary>
     public const int MaxManifestBytes = 8 << 20;
 
     private const int MaxRedirects = 5;
@@ -109,6 +124,9 @@ public sealed class RegistryClient
 
     /// <summary>The repository.</summary>
     public RepositoryReference Repository { get; }
+
+    /// <inheritdoc/>
+    ImagePlace IImageRepository.Place => Repository;
 
     /// <summary>Where the credential in use came from; null while anonymous.</summary>
     public string? CredentialSource => _authenticator.CredentialSource;
@@ -171,7 +189,7 @@ public sealed class RegistryClient
         if (!MediaTypes.IsIndex(mediaType) && !MediaTypes.IsManifest(mediaType))
         {
             // Some servers say application/json; the manifest itself knows better. Anything else is not an image.
-            mediaType = MediaTypeInside(content) ?? throw NotARegistry(what, $"content of type '{Clean(mediaType)}', which is no image manifest");
+            mediaType = MediaTypes.OfManifest(content) ?? throw NotARegistry(what, $"content of type '{Clean(mediaType)}', which is no image manifest");
         }
 
         return new(new(mediaType, digest, content.Length), content);
@@ -689,20 +707,6 @@ public sealed class RegistryClient
             || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     private static bool IsHtml(HttpResponseMessage response) => response.Content.Headers.ContentType?.MediaType is "text/html" or "application/xhtml+xml";
-
-    private static string? MediaTypeInside(byte[] content)
-    {
-        try
-        {
-            using var json = StrictJson.Document(content);
-            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("mediaType", out var type) && type.ValueKind == JsonValueKind.String
-                && type.GetString() is { } text && (MediaTypes.IsIndex(text) || MediaTypes.IsManifest(text)) ? text : null;
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
 
     /// <summary>Text from a registry, fit for one log line: plain and bounded.</summary>
     internal static string Clean(string text)

@@ -42,9 +42,34 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
     public RegistryHost Host { get; } = host;
 }
 
+/// <summary>An OCI layout directory can't be read or written, or is none.</summary>
+/// <param name="layout">Which.</param>
+/// <param name="isInvalid">Whether its content is wrong, and not the disk or the right to it.</param>
+/// <param name="message">What was tried and why it failed, on one line.</param>
+/// <param name="innerException">The file system's exception, if any.</param>
+public sealed class LayoutException(LayoutDirectory layout, bool isInvalid, string message, Exception? innerException = null) : IOException(message, innerException)
+{
+    /// <summary>Which.</summary>
+    public LayoutDirectory Layout { get; } = layout;
+
+    /// <summary>Whether its content is wrong, and not the disk or the right to it.</summary>
+    public bool IsInvalid { get; } = isInvalid;
+}
+
 /// <summary>The one place where I/O failures become codes.</summary>
 public static class RegistryErrors
 {
+    /// <summary>Whether an exception is one of those that are expected of repositories.</summary>
+    public static bool Know(Exception exception) => exception is RegistryException or LayoutException or CredentialException;
+
+    /// <summary>What is found at a place is not what was written or asked for.</summary>
+    public static IOException WrongContent(ImagePlace place, string message) => place switch
+    {
+        RepositoryReference repository => new RegistryException(RegistryFailure.WrongContent, repository.Host, message),
+        LayoutDirectory layout => new LayoutException(layout, isInvalid: true, message),
+        _ => throw new ArgumentOutOfRangeException(nameof(place)),
+    };
+
     /// <summary>A failure at a destination.</summary>
     public static Diagnostic AtDestination(Exception exception, string destination)
     {
@@ -52,6 +77,11 @@ public static class RegistryErrors
         if (exception is CredentialException credential)
         {
             return DiagnosticCodes.CredentialSourceBroken.Report($"{destination}: {credential.Message}", credential.File);
+        }
+
+        if (exception is LayoutException layout)
+        {
+            return DiagnosticCodes.LayoutDestination.Report($"{destination}: {layout.Message.TrimEnd('.')}. {(layout.IsInvalid ? "Name another directory in ContainerDestination, or mend this one" : "Free disk space, make the directory writable, or name another in ContainerDestination")}.", layout.Layout.FullPath);
         }
 
         var registry = (RegistryException)exception;
@@ -75,6 +105,13 @@ public static class RegistryErrors
         if (exception is CredentialException credential)
         {
             return DiagnosticCodes.CredentialSourceBroken.Report($"Base image {baseImage}: {credential.Message}", credential.File);
+        }
+
+        if (exception is LayoutException layout)
+        {
+            return layout.IsInvalid
+                ? DiagnosticCodes.BaseImageInvalid.Report($"Base image {baseImage}: {layout.Message.TrimEnd('.')}. Choose another ContainerBaseImage, or mend the directory.", layout.Layout.FullPath)
+                : DiagnosticCodes.BaseImageUnreachable.Report($"Base image {baseImage}: {layout.Message.TrimEnd('.')}. Correct the path in ContainerBaseImage, or make the directory readable.", layout.Layout.FullPath);
         }
 
         var registry = (RegistryException)exception;

@@ -5,7 +5,7 @@ namespace Registry.Sdk.Core.Primitives;
 /// <summary>One repository in one registry.</summary>
 /// <param name="Host">The registry.</param>
 /// <param name="Name">The repository's name as it goes into URLs: on Docker Hub with <c>library/</c>.</param>
-public sealed partial record RepositoryReference(RegistryHost Host, string Name)
+public sealed partial record RepositoryReference(RegistryHost Host, string Name) : ImagePlace
 {
     /// <summary>The first path segment: the owner on GHCR and Docker Hub.</summary>
     public string Owner => Name.Split('/')[0];

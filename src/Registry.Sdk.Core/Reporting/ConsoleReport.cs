@@ -26,7 +26,12 @@ public static class ConsoleReport
 
         if (report.Image is { } image)
         {
-            lines.Add($"    image {image.Manifest.Descriptor.Digest} on {image.Base.Request.Repository}@{image.Base.ReferencedDigest}");
+            var bases = image.Platforms.Select(p => p.Base.ToString()).Distinct(StringComparer.Ordinal).ToList();
+            lines.Add($"    image {image.Manifest.Descriptor.Digest} on {string.Join(", ", bases)}");
+            if (image.Platforms.Count > 1)
+            {
+                lines.AddRange(image.Platforms.Select(p => $"        {p.Platform} {p.Manifest.Descriptor.Digest}"));
+            }
         }
 
         if (report.Plan is not { } plan)

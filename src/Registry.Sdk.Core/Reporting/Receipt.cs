@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Planning;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Transfer;
@@ -83,22 +84,31 @@ public static class Receipt
         return new()
         {
             ["edition"] = null,
-            ["platform"] = image.Base.Request.Platform.ToString(),
             ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
             ["mediaType"] = image.Manifest.Descriptor.MediaType,
-            ["config"] = image.Config.Digest.ToString(),
-            ["base"] = new JsonObject { ["name"] = image.Base.Request.ToString(), ["digest"] = image.Base.ReferencedDigest.ToString() },
-            ["layers"] = new JsonArray([.. image.Layers.Select(l => (JsonNode)new JsonObject
-            {
-                ["digest"] = l.Descriptor.Digest.ToString(),
-                ["diffId"] = l.DiffId.ToString(),
-                ["size"] = l.Descriptor.Size,
-                ["fromBase"] = l.IsFromBase,
-            })]),
-            ["labels"] = new JsonObject(image.Labels.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => KeyValuePair.Create(l.Key, (JsonNode?)l.Value))),
+            ["platforms"] = new JsonArray([.. image.Platforms.Select(p => (JsonNode)PlatformOf(p))]),
             ["destinations"] = new JsonArray([.. Destinations(report)]),
         };
     }
+
+    private static JsonObject PlatformOf(PlatformImage image) => new()
+    {
+        ["platform"] = image.Platform.ToString(),
+        ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
+        ["mediaType"] = image.Manifest.Descriptor.MediaType,
+        ["config"] = image.Config.Digest.ToString(),
+        ["base"] = new JsonObject { ["name"] = image.Base.Request.ToString(), ["digest"] = image.Base.ReferencedDigest?.ToString() },
+        ["layers"] = new JsonArray([.. image.Layers.Select(l => (JsonNode)new JsonObject
+        {
+            ["digest"] = l.Descriptor.Digest.ToString(),
+            ["diffId"] = l.DiffId.ToString(),
+            ["size"] = l.Descriptor.Size,
+            ["content"] = l.Content,
+            ["origin"] = l.Origin.ToString().ToLowerInvariant(),
+        })]),
+        ["leftOutBytes"] = image.LeftOut,
+        ["labels"] = new JsonObject(image.Labels.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => KeyValuePair.Create(l.Key, (JsonNode?)l.Value))),
+    };
 
     private static IEnumerable<JsonNode> Destinations(PublishReport report)
     {

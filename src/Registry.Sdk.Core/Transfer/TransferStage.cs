@@ -49,7 +49,7 @@ public static class TransferStage
     {
         private readonly ConcurrentBag<Diagnostic> _errors = [];
         private readonly ConcurrentDictionary<Digest, Lazy<Task<string>>> _baseBlobs = new();
-        private readonly List<Work> _work = [.. input.Plan.Destinations.Select(p => new Work(p, connections.Open(p.Destination.Repository)))];
+        private readonly List<Work> _work = [.. input.Plan.Destinations.Select(p => new Work(p, connections.Open(p.Destination.Place)))];
 
         public async Task<TransferResult> GoAsync(CancellationToken cancellationToken)
         {
@@ -62,7 +62,7 @@ public static class TransferStage
             }
 
             // Registries in parallel; repositories of one registry after each other, so that the second mounts what the first got.
-            var registries = _work.GroupBy(w => connections.Endpoint(w.Plan.Destination.Repository.Host).Identity, StringComparer.Ordinal);
+            var registries = _work.GroupBy(w => connections.Identity(w.Plan.Destination.Place), StringComparer.Ordinal);
             await Task.WhenAll(registries.Select(async group =>
             {
                 foreach (var work in group)
@@ -109,14 +109,14 @@ public static class TransferStage
             }
             catch (BaseBlobException e)
             {
-                _errors.Add(RegistryErrors.AtBaseImage(e.InnerException!, input.Image.Base.Request.ToString()));
+                _errors.Add(RegistryErrors.AtBaseImage(e.InnerException!, e.Base.ToString()));
             }
-            catch (Exception e) when (e is not RegistryException && e is IOException or UnauthorizedAccessException)
+            catch (Exception e) when (!RegistryErrors.Know(e) && e is IOException or UnauthorizedAccessException)
             {
                 _errors.Add(ImagingStage.LayoutProblem(input.Image.LayoutDirectory, e));
                 await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is RegistryException or CredentialException)
+            catch (Exception e) when (RegistryErrors.Know(e))
             {
                 _errors.Add(RegistryErrors.AtDestination(e, work.Plan.Destination.ToString()));
                 await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
@@ -154,19 +154,22 @@ public static class TransferStage
                 async (blob, token) => await SendBlobAsync(work, blob, token).ConfigureAwait(false)).ConfigureAwait(false);
             await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
 
-            var manifest = input.Image.Manifest;
-            var digest = manifest.Descriptor.Digest;
-            if (work.Plan.SendManifest)
+            // The index last: a registry wants what it names to be there.
+            foreach (var manifest in input.Image.Manifests)
             {
-                await work.Client.PutManifestAsync(digest.ToString(), manifest, cancellationToken).ConfigureAwait(false);
+                var child = manifest.Descriptor.Digest;
+                if (!work.Plan.MissingManifests.Contains(child))
+                {
+                    work.Skipped += manifest.Descriptor.Size;
+                    continue;
+                }
+
+                await work.Client.PutManifestAsync(child.ToString(), manifest, cancellationToken).ConfigureAwait(false);
                 Interlocked.Add(ref work.Sent, manifest.Descriptor.Size);
-            }
-            else
-            {
-                work.Skipped += manifest.Descriptor.Size;
+                await ReadBackAsync(work, child.ToString(), child, cancellationToken).ConfigureAwait(false);
             }
 
-            await ReadBackAsync(work, digest.ToString(), cancellationToken).ConfigureAwait(false);
+            var digest = input.Image.Manifest.Descriptor.Digest;
             work.HoldsImage = true;
             progress.Note($"{work.Plan.Destination}: holds {digest}");
         }
@@ -190,8 +193,8 @@ public static class TransferStage
                 session = Interlocked.Exchange(ref work.Session, null) ?? await work.Client.StartUploadAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            var path = plan.IsFromBase
-                ? await BaseBlobAsync(plan.Blob, cancellationToken).ConfigureAwait(false)
+            var path = plan.Base is { } baseImage
+                ? await BaseBlobAsync(plan.Blob, baseImage, cancellationToken).ConfigureAwait(false)
                 : input.Image.BlobPath(plan.Blob.Digest);
             await work.Client.UploadAsync(session, plan.Blob, () => File.OpenRead(path), new UploadWatch(work.Plan.Destination, plan.Blob, progress, TimeProvider.System), cancellationToken).ConfigureAwait(false);
             Interlocked.Add(ref work.Sent, plan.Blob.Size);
@@ -199,19 +202,19 @@ public static class TransferStage
         }
 
         /// <summary>A base layer that a destination lacks, fetched once into the layout and checked.</summary>
-        private async Task<string> BaseBlobAsync(Descriptor blob, CancellationToken cancellationToken)
+        private async Task<string> BaseBlobAsync(Descriptor blob, BaseImageRequest baseImage, CancellationToken cancellationToken)
         {
             try
             {
-                return await _baseBlobs.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, fetching))).Value.WaitAsync(cancellationToken).ConfigureAwait(false);
+                return await _baseBlobs.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, baseImage.Place!, fetching))).Value.WaitAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is RegistryException or CredentialException)
+            catch (Exception e) when (RegistryErrors.Know(e))
             {
-                throw new BaseBlobException(e);
+                throw new BaseBlobException(baseImage, e);
             }
         }
 
-        private async Task<string> FetchAsync(Descriptor blob, CancellationToken cancellationToken)
+        private async Task<string> FetchAsync(Descriptor blob, ImagePlace place, CancellationToken cancellationToken)
         {
             var path = input.Image.BlobPath(blob.Digest);
             if (File.Exists(path))
@@ -227,7 +230,7 @@ public static class TransferStage
                 }
             }
 
-            var source = connections.Open(input.Image.Base.Request.Repository);
+            var source = connections.Open(place);
             var temporary = $"{path}.{Guid.NewGuid():N}.partial";
             try
             {
@@ -236,12 +239,12 @@ public static class TransferStage
                 {
                     if (!await source.CopyBlobToAsync(blob, file, cancellationToken).ConfigureAwait(false))
                     {
-                        throw new RegistryException(RegistryFailure.WrongContent, source.Repository.Host, $"its layer {blob.Digest} is not there.");
+                        throw RegistryErrors.WrongContent(place, $"its layer {blob.Digest} is not there.");
                     }
                 }
 
                 File.Move(temporary, path, overwrite: true);
-                progress.Note($"fetched base layer {blob.Digest} ({blob.Size} bytes) from {source.Repository}");
+                progress.Note($"fetched base layer {blob.Digest} ({blob.Size} bytes) from {place}");
                 return path;
             }
             finally
@@ -279,15 +282,14 @@ public static class TransferStage
                 }
 
                 await work.Client.PutManifestAsync(planned.Tag.Name, manifest, cancellationToken).ConfigureAwait(false);
-                await ReadBackAsync(work, planned.Tag.Name, cancellationToken).ConfigureAwait(false);
+                await ReadBackAsync(work, planned.Tag.Name, manifest.Descriptor.Digest, cancellationToken).ConfigureAwait(false);
                 work.Tags[planned.Tag.Name] = new(planned.Tag, decision.Action == TagAction.Create ? TagState.Created : TagState.Moved, decision.Current, decision.Why);
                 progress.Note($"{work.Plan.Destination}: {planned.Tag.Name} {(decision.Action == TagAction.Create ? "created" : "moved")} ({decision.Why})");
             }
         }
 
-        private async Task ReadBackAsync(Work work, string reference, CancellationToken cancellationToken)
+        private static async Task ReadBackAsync(Work work, string reference, Digest expected, CancellationToken cancellationToken)
         {
-            var expected = input.Image.Manifest.Descriptor.Digest;
             Digest? found = null;
             foreach (var delay in ReadBackDelays)
             {
@@ -299,7 +301,7 @@ public static class TransferStage
                 }
             }
 
-            throw new RegistryException(RegistryFailure.WrongContent, work.Plan.Destination.Repository.Host, $"{reference} was written as {expected} but reads back as {found?.ToString() ?? "missing"}.");
+            throw RegistryErrors.WrongContent(work.Plan.Destination.Place, $"{reference} was written as {expected} but reads back as {found?.ToString() ?? "missing"}.");
         }
 
         public TransferResult Result()
@@ -333,7 +335,7 @@ public static class TransferStage
         }
     }
 
-    private sealed class Work(DestinationPlan plan, RegistryClient client)
+    private sealed class Work(DestinationPlan plan, IImageRepository client)
     {
         public UploadSession? Session;
         public long Sent;
@@ -341,7 +343,7 @@ public static class TransferStage
 
         public DestinationPlan Plan { get; } = plan;
 
-        public RegistryClient Client { get; } = client;
+        public IImageRepository Client { get; } = client;
 
         public ConcurrentDictionary<string, TagResult> Tags { get; } = new(StringComparer.Ordinal);
 
@@ -352,5 +354,8 @@ public static class TransferStage
         public bool HoldsImage { get; set; }
     }
 
-    private sealed class BaseBlobException(Exception inner) : Exception(inner.Message, inner);
+    private sealed class BaseBlobException(BaseImageRequest baseImage, Exception inner) : Exception(inner.Message, inner)
+    {
+        public BaseImageRequest Base { get; } = baseImage;
+    }
 }

@@ -32,10 +32,10 @@ public static class VerificationStage
         try
         {
             // The bytes themselves once: a HEAD that names the right digest proves nothing about a registry that lies.
-            var client = connections.Open(result.Destination.Repository);
+            var client = connections.Open(result.Destination.Place);
             if (await client.GetManifestAsync(manifest.ToString(), cancellationToken).ConfigureAwait(false) is null)
             {
-                throw new RegistryException(RegistryFailure.WrongContent, result.Destination.Repository.Host, $"the image {manifest} was taken and is not there.");
+                throw RegistryErrors.WrongContent(result.Destination.Place, $"the image {manifest} was taken and is not there.");
             }
 
             // There is no compare-and-swap: of two publishes that write one immutable tag at once both may have read it back as theirs.
@@ -51,7 +51,7 @@ public static class VerificationStage
 
             observed = await VisibilityProbe.ObserveAsync(result.Destination, client: null, anonymous, manifest.ToString(), cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is RegistryException or CredentialException)
+        catch (Exception e) when (RegistryErrors.Know(e))
         {
             diagnostics.Add(RegistryErrors.AtDestination(e, result.Destination.ToString()));
         }
@@ -68,7 +68,7 @@ public static class VerificationStage
                 return DiagnosticCodes.PrivateIsPublic.Report(
                     $"{destination} is declared {(destination.Visibility == Visibility.Private ? "private" : "internal")}, but after the push anyone can read it. Make the repository private at once, or correct its Visibility.");
             case (Visibility.Public, ObservedVisibility.Refused or ObservedVisibility.Missing):
-                var message = $"published, one click left: {destination} is declared public, but can't be read without credentials. Make it public{Link(destination.Repository)}, then publish again: nothing is sent twice.";
+                var message = $"published, one click left: {destination} is declared public, but can't be read without credentials. Make it public{Link(destination.Repository!)}, then publish again: nothing is sent twice.";
                 return mismatchIsWarning ? DiagnosticCodes.PublicIsRefusedWarning.Report(message) : DiagnosticCodes.PublicIsRefused.Report(message);
             case (not Visibility.Undeclared, ObservedVisibility.Unknown):
                 return DiagnosticCodes.VisibilityUnknown.Report(

@@ -50,7 +50,7 @@ public sealed class ImagingStageTests : IDisposable
     {
         var bill = await BillAsync("content");
         var image = (await ImagingStage.RunAsync(Input(bill), new OneBase(), CancellationToken.None)).Value;
-        await File.WriteAllTextAsync(image.BlobPath(image.Config.Digest), "{");
+        await File.WriteAllTextAsync(image.BlobPath(image.Platforms[0].Config.Digest), "{");
         var (old, young) = (image.BlobPath(Digest.Of([1])), image.BlobPath(Digest.Of([2])));
         await File.WriteAllBytesAsync(old, [1]);
         await File.WriteAllBytesAsync(young, [2]);
@@ -108,14 +108,15 @@ public sealed class ImagingStageTests : IDisposable
 
     private static async Task AssertWholeAsync(ComposedImage image)
     {
-        foreach (var digest in image.Layers.Where(l => !l.IsFromBase).Select(l => l.Descriptor.Digest).Append(image.Config.Digest).Append(image.Manifest.Descriptor.Digest))
+        foreach (var digest in image.Platforms[0].Layers.Where(l => !l.IsFromBase).Select(l => l.Descriptor.Digest).Append(image.Platforms[0].Config.Digest).Append(image.Manifest.Descriptor.Digest))
         {
             Assert.Equal(digest, Digest.Of(await File.ReadAllBytesAsync(image.BlobPath(digest))));
         }
     }
 
     private ImagingInput Input(Bill bill, string directory = "/app/") => new(
-        bill, new(BaseRepository, "10.0", null, new("linux", "amd64")), new() { WorkingDirectory = directory, AppCommand = ["/app/api"] }, DateTimeOffset.UnixEpoch, Layout, [], GenerateBaseDigestLabel: true);
+        [new("linux-x64", true, string.Empty, string.Empty, bill, new(BaseRepository, "10.0", null, new("linux", "amd64")), new() { WorkingDirectory = directory, AppCommand = ["/app/api"] })],
+        DateTimeOffset.UnixEpoch, Layout, ImageCache.None, [], GenerateBaseDigestLabel: true);
 
     private async Task<Bill> BillAsync(string content, string name = "api")
     {
@@ -139,8 +140,7 @@ public sealed class ImagingStageTests : IDisposable
         {
             var layer = Digest.Of([7]);
             var config = Encoding.UTF8.GetBytes($$$"""{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["{{{layer}}}"]}}""");
-            var manifest = new ManifestContent(new(MediaTypes.OciManifest, Digest.Of([8]), 1), [8]);
-            return Task.FromResult(Outcome<BaseImage>.Success(new(request, manifest.Descriptor.Digest, manifest, config, [new(MediaTypes.OciLayerGzip, layer, 1)]), []));
+            return Task.FromResult(Outcome<BaseImage>.Success(new(request, Digest.Of([8]), MediaTypes.OciManifest, config, [new(MediaTypes.OciLayerGzip, layer, 1)], request.Platform), []));
         }
     }
 }

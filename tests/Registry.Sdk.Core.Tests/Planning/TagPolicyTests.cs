@@ -110,7 +110,7 @@ public class TagPolicyTests
         {
             Kind = Release, Version = "1.0.0", Reason = "", Tags = [new("v1.0.0", false, ""), new("v1.0", true, ""), new("v1", true, ""), new("latest", true, "")],
         };
-        var destination = new Destination(new(host, "a/b"), Visibility.Undeclared, DestinationParser.DefaultOn, literal.Split(';', StringSplitOptions.RemoveEmptyEntries));
+        var destination = new Destination(new RepositoryReference(host, "a/b"), Visibility.Undeclared, DestinationParser.DefaultOn, literal.Split(';', StringSplitOptions.RemoveEmptyEntries));
         var tags = PlanningStage.TagsFor(destination, version);
         Assert.Equal(expected, $"1.0.0:{string.Concat(tags.Where(t => !t.Floating).Select(t => " " + t.Name))} |{string.Concat(tags.Where(t => t.Floating).Select(t => " " + t.Name))}");
         Assert.Equal(tags.OrderBy(t => t.Floating), tags);

@@ -30,7 +30,7 @@ public class VisibilityProbeTests
     {
         Assert.True(RegistryHost.TryParse(host, out var name));
         var endpoints = mappedTo.Length == 0 ? EndpointMap.Empty : EndpointMap.Parse([new(host, mappedTo, "https://api.example")], []);
-        var destination = new Destination(new(name, "team/api"), Visibility.Private, DestinationParser.DefaultOn, []);
+        var destination = new Destination(new RepositoryReference(name, "team/api"), Visibility.Private, DestinationParser.DefaultOn, []);
         var verdict = VisibilityProbe.JudgeBefore(destination, ObservedVisibility.Missing, endpoints.Resolve(name), credentialSource);
         Assert.Equal(refused ? "RSDK7003" : null, verdict?.Code);
     }
@@ -40,9 +40,9 @@ public class VisibilityProbeTests
     public async Task The_source_that_makes_it_private_is_what_the_credential_store_says()
     {
         Assert.True(RegistryHost.TryParse("ghcr.io", out var host));
-        var destination = new Destination(new(host, "team/api"), Visibility.Private, DestinationParser.DefaultOn, []);
+        var destination = new Destination(new RepositoryReference(host, "team/api"), Visibility.Private, DestinationParser.DefaultOn, []);
         var (store, _) = CredentialTests.Store([], ["ghcr.io"], ("CR_PAT", "pat"));
-        var credential = await store.FindAsync(EndpointMap.Empty.Resolve(host), destination.Repository, CancellationToken.None);
+        var credential = await store.FindAsync(EndpointMap.Empty.Resolve(host), destination.Repository!, CancellationToken.None);
         Assert.Null(VisibilityProbe.JudgeBefore(destination, ObservedVisibility.Missing, EndpointMap.Empty.Resolve(host), credential!.Source));
     }
 }

@@ -54,7 +54,8 @@ public class DestinationTests
     [InlineData("ghcr.io/Wundam/Truxe", "RSDK9002", "Write 'ghcr.io/wundam/truxe'")]
     [InlineData("http://registry.example/a", "RSDK9005", "Write 'registry.example/a' in ContainerDestination")]
     [InlineData("HTTP://10.0.0.1:5000/a", "RSDK9005", "Insecure=\"true\"")]
-    [InlineData("oci:artifacts/image", "RSDK9014", "Remove it from ContainerDestination")]
+    [InlineData("oci:", "RSDK9014", "it has no path")]
+    [InlineData("oci:artifacts/image:v1", "RSDK9014", "its path holds a ':'. Tags are computed")]
     public void No_destination(string text, string code, string says)
     {
         var (destinations, diagnostics) = Parse([new(text)]);
@@ -85,7 +86,7 @@ public class DestinationTests
     public void Every_error_of_every_item_is_said_in_the_words_the_user_wrote()
     {
         var diagnostics = new List<Diagnostic>();
-        DestinationParser.Parse([new("nope"), new("ghcr.io/A/b"), new("ghcr.io/a/b", On: "x", Visibility: "y")], EndpointMap.Empty, "ContainerRegistry and ContainerRepository", diagnostics);
+        DestinationParser.Parse([new("nope"), new("ghcr.io/A/b"), new("ghcr.io/a/b", On: "x", Visibility: "y")], EndpointMap.Empty, "/project", "ContainerRegistry and ContainerRepository", diagnostics);
         Assert.Equal(["RSDK9001", "RSDK9002", "RSDK9007", "RSDK9008"], diagnostics.Select(d => d.Code));
         Assert.Contains("Correct ContainerRegistry and ContainerRepository.", diagnostics[0].Message);
     }
@@ -173,6 +174,6 @@ public class DestinationTests
     private static (IReadOnlyList<Destination> Destinations, List<Diagnostic> Diagnostics) Parse(DestinationItem[] items, EndpointMap? map = null)
     {
         var diagnostics = new List<Diagnostic>();
-        return (DestinationParser.Parse(items, map ?? EndpointMap.Empty, "ContainerDestination", diagnostics), diagnostics);
+        return (DestinationParser.Parse(items, map ?? EndpointMap.Empty, "/project", "ContainerDestination", diagnostics), diagnostics);
     }
 }

@@ -110,8 +110,8 @@ public class ReportTests
         var schema = new JsonSchema((JsonObject)JsonNode.Parse(File.ReadAllText(RepositoryFiles.At("docs", "receipt.schema.json")))!);
         foreach (var (path, value) in new (string, JsonNode?)[]
         {
-            ("images.0.digest", "sha256:short"), ("images.0.layers.0.size", -1), ("images.0.layers.0.size", 1.5), ("images.0.destinations.0.tags.0.state", "done"),
-            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.2.leftOut", 7), ("images.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("tags.0.name", "a b"),
+            ("images.0.digest", "sha256:short"), ("images.0.platforms.0.layers.0.size", -1), ("images.0.platforms.0.layers.0.size", 1.5), ("images.0.destinations.0.tags.0.state", "done"),
+            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("tags.0.name", "a b"),
         })
         {
             var receipt = JsonNode.Parse(Receipt.Write(Finished()))!;
@@ -175,7 +175,7 @@ public class ReportTests
     {
         var report = Finished();
         var plan = report.Plan!.Destinations[0];
-        var layer = new BlobPlan(new(MediaTypes.OciLayerGzip, Digest.Of([9]), long.MaxValue), BlobAction.Send, null, false);
+        var layer = new BlobPlan(new(MediaTypes.OciLayerGzip, Digest.Of([9]), long.MaxValue), BlobAction.Send, null, null);
         var lines = ConsoleReport.Lines(report with { Plan = report.Plan with { Destinations = [plan with { Blobs = [layer, layer, layer] }] }, Transfer = null, PlanOnly = true });
         Assert.Contains(lines, l => l.Contains("to send 9223372036.85 GB", StringComparison.Ordinal));
     }
@@ -228,18 +228,20 @@ public class ReportTests
     private static PublishReport Finished()
     {
         var tags = new ImageTag[] { new("v1.2.3", false, "v{version}"), new("v1.2", true, "v{major}.{minor}"), new("latest", true, "latest") };
-        var baseRequest = new BaseImageRequest(Destination("mcr.example/dotnet/aspnet").Repository, "10.0", null, new("linux", "amd64"));
+        var baseRequest = new BaseImageRequest(Destination("mcr.example/dotnet/aspnet").Place, "10.0", null, new("linux", "amd64"));
         var manifest = new ManifestContent(new(MediaTypes.OciManifest, Image, 500), []);
         var config = new Descriptor(MediaTypes.OciConfig, Digest.Of([3]), 300);
         var (one, two) = (Destination("ghcr.io/a/b") with { Visibility = Visibility.Private }, Destination("docker.io/a/b"));
-        DestinationPlan Plan(Destination d) => new(d, [new(config, BlobAction.Send, null, false)], true, [.. tags.Select(t => new TagPlan(t, TagAction.Create, null, "new"))], ObservedVisibility.Refused);
+        DestinationPlan Plan(Destination d) => new(d, [new(config, BlobAction.Send, null, null)], new HashSet<Digest> { Image }, [.. tags.Select(t => new TagPlan(t, TagAction.Create, null, "new"))], ObservedVisibility.Refused);
         return new()
         {
             Project = "Api",
             Configuration = "Release",
             Facts = Facts("main"),
             Version = new() { Kind = BuildKinds.Release, Version = "1.2.3", Tags = tags, Reason = "tag v1.2.3 at HEAD" },
-            Image = new("/layout", manifest, config, [], [new(new(MediaTypes.OciLayerGzip, Digest.Of([4]), 700), Digest.Of([5]), true)], new(baseRequest, Before, manifest, [], []), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }),
+            Image = new("/layout", manifest, [new(
+                new("linux", "amd64"), manifest, config, [], [new(new(MediaTypes.OciLayerGzip, Digest.Of([4]), 700), Digest.Of([5]), LayerOrigin.Base, "base")],
+                new(baseRequest, Before, MediaTypes.OciManifest, [], [], new("linux", "amd64")), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }, 0)]),
             Plan = new(Image, [Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")], Ours),
             Transfer = new(
                 [
@@ -273,6 +275,6 @@ public class ReportTests
     {
         var slash = text.IndexOf('/', StringComparison.Ordinal);
         Assert.True(RegistryHost.TryParse(text[..slash], out var host));
-        return new(new(host, text[(slash + 1)..]), Visibility.Undeclared, DestinationParser.DefaultOn, []);
+        return new(new RepositoryReference(host, text[(slash + 1)..]), Visibility.Undeclared, DestinationParser.DefaultOn, []);
     }
 }

@@ -31,7 +31,7 @@ public sealed class UploadWatchTests
     private static Destination Destination()
     {
         Assert.True(RegistryHost.TryParse("ghcr.io", out var host));
-        return new(new(host, "a/b"), Visibility.Undeclared, BuildKinds.Release, []);
+        return new(new RepositoryReference(host, "a/b"), Visibility.Undeclared, BuildKinds.Release, []);
     }
 
     private sealed class HandClock : TimeProvider

@@ -97,21 +97,21 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
             b.Request = b.Request with { Derived = Bench.Facts(dirty: ["Program.cs"]) };
             Add(b, "registry.invalid/team/api");
         }),
-        ["base image missing"] = new("RSDK4002", ["{base}/dotnet/aspnet:nope does not exist", "ContainerBaseImage"], b => b.Request = b.Request with { BaseTag = "nope" }),
-        ["base image missing: repository"] = new("RSDK4002", ["ContainerBaseImage"], b => b.Request = b.Request with { BaseRepository = "dotnet/nope" }),
-        ["base image of the wrong platform"] = new("RSDK4003", ["not made for linux/arm64; it has linux/amd64", "ContainerRuntimeIdentifier or ContainerBaseImage"], b => b.Request = b.Request with { RuntimeIdentifier = "linux-arm64" }),
+        ["base image missing"] = new("RSDK4002", ["{base}/dotnet/aspnet:nope does not exist", "ContainerBaseImage"], b => b.Platform = b.Platform with { BaseTag = "nope" }),
+        ["base image missing: repository"] = new("RSDK4002", ["ContainerBaseImage"], b => b.Platform = b.Platform with { BaseRepository = "dotnet/nope" }),
+        ["base image of the wrong platform"] = new("RSDK4003", ["not made for linux/arm64; it has linux/amd64", "ContainerRuntimeIdentifier or ContainerBaseImage"], b => b.Platform = b.Platform with { RuntimeIdentifier = "linux-arm64" }),
         ["base image of the wrong platform: index"] = new("RSDK4003", ["not made for linux/arm64; it has linux/amd64", "ContainerRuntimeIdentifier or ContainerBaseImage"], async b =>
         {
             await Seed.PushAsync(b.Base.Direct, b.Name, "index", new SeedImage { Index = true });
-            b.Request = b.Request with { BaseRepository = b.Name, BaseTag = "index", RuntimeIdentifier = "linux-arm64" };
+            b.Platform = b.Platform with { BaseRepository = b.Name, BaseTag = "index", RuntimeIdentifier = "linux-arm64" };
         }),
-        ["base image unreachable"] = new("RSDK4004", ["can't be reached", "ContainerBaseImage"], b => b.Request = b.Request with { BaseRegistry = Nobody() }),
+        ["base image unreachable"] = new("RSDK4004", ["can't be reached", "ContainerBaseImage"], b => b.Platform = b.Platform with { BaseRegistry = Nobody() }),
         ["base image's registry answers HTML"] = new("RSDK4004", ["HTML", "ContainerBaseImage"], b => b.Base.Lie = Answers.Html),
         ["base image's registry answers nothing"] = new("RSDK4004", ["an empty body", "ContainerBaseImage"], b => b.Base.Lie = Answers.Nothing),
         ["base image's registry answers a wrong digest"] = new("RSDK4010", ["should have been sha256:", "ContainerBaseImage"], b => b.Base.Lie = WrongManifest),
         ["base image's config has a wrong digest"] = new("RSDK4010", ["GET blob sha256:", "ContainerBaseImage"], b => b.Base.Lie = Answers.When(r => r.Path.Value!.Contains("/blobs/", StringComparison.Ordinal), c => Answers.WithAsync(c, 200, "application/octet-stream", "{}"))),
         ["base image with a member twice"] = new("RSDK4010", ["not a valid image", "ContainerBaseImage"], b => b.Base.Lie = c => Answers.WithAsync(c, 200, "application/vnd.oci.image.manifest.v1+json", """{"config":{},"config":{},"layers":[]}""")),
-        ["base image refuses credentials"] = new("RSDK4002", ["ContainerBaseImage", "docker login"], b => b.Request = b.Request with { BaseRegistry = b.Closed.IpHost }),
+        ["base image refuses credentials"] = new("RSDK4002", ["ContainerBaseImage", "docker login"], b => b.Platform = b.Platform with { BaseRegistry = b.Closed.IpHost }),
         ["credentials missing"] = new("RSDK5003", ["none were found", "docker login {closed}", "RegistrySdkCredential Include=\"{closed}\""], b => b.Request = b.Request with { Credentials = [] }),
         ["credentials refused: item"] = new("RSDK5003", ["RegistrySdkCredential '{closed}' (environment variable CLOSED_PASSWORD)", "docker login {closed}"], b => b.Set(("CLOSED_PASSWORD", WrongPassword))),
         ["credentials refused: docker config"] = new("RSDK5003", ["docker/config.json", "docker login {closed}"], b =>
@@ -140,7 +140,7 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
             Add(b, $"{b.Open.Host}/bad-input/taken");
         }),
         ["empty publish folder"] = new("RSDK3003", ["is empty", "PublishDir"], b => Directory.GetFileSystemEntries(b.PublishDirectory).ToList().ForEach(Remove)),
-        ["no publish folder"] = new("RSDK3003", ["does not exist", "PublishDir"], b => b.Request = b.Request with { PublishDirectory = b.Outside("nowhere") }),
+        ["no publish folder"] = new("RSDK3003", ["does not exist", "PublishDir"], b => b.Platform = b.Platform with { PublishDirectory = b.Outside("nowhere") }),
         ["unreadable file: a link that leads nowhere"] = new("RSDK3004", ["publish/link", "CopyToPublishDirectory"], b => Link(b, "gone.txt")),
         ["unreadable file: links in a circle"] = new("RSDK3004", ["publish/link", "CopyToPublishDirectory"], b => Link(b, "link")),
         ["unreadable file: locked"] = new("RSDK3004", ["publish/locked", "CopyToPublishDirectory"], b => b.Own(new FileStream(b.Write("locked", "x"), FileMode.Open, FileAccess.ReadWrite, FileShare.None))),
@@ -179,9 +179,9 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
             File.WriteAllText(b.Outside("file"), "no folder");
             b.Request = b.Request with { LayoutDirectory = Path.Combine(b.Outside("file"), "layout") };
         }),
-        ["Windows RID"] = new("RSDK4005", ["ContainerRuntimeIdentifier is 'win-x64'", "linux-x64"], b => b.Request = b.Request with { RuntimeIdentifier = "win-x64" }),
-        ["several RIDs"] = new("RSDK4007", ["ContainerRuntimeIdentifier"], b => b.Request = b.Request with { RuntimeIdentifier = "linux-x64;linux-arm64" }),
-        ["malformed base image"] = new("RSDK4001", ["ContainerBaseImage is"], b => b.Request = b.Request with { BaseRepository = "Dotnet" }),
+        ["Windows RID"] = new("RSDK4005", ["ContainerRuntimeIdentifier is 'win-x64'", "linux-x64"], b => b.Platform = b.Platform with { RuntimeIdentifier = "win-x64" }),
+        ["two RIDs of one platform"] = new("RSDK4007", ["ContainerRuntimeIdentifiers names linux-x64 and linux-musl-x64", "Remove one"], b => b.Request = b.Request with { Platforms = [b.Platform, b.Platform with { RuntimeIdentifier = "linux-musl-x64" }] }),
+        ["malformed base image"] = new("RSDK4001", ["ContainerBaseImage is"], b => b.Platform = b.Platform with { BaseRepository = "Dotnet" }),
         ["declared private and readable by anyone"] = new("RSDK7001", ["declared private", "Visibility"], b => b.Request = b.Request with { Destinations = [new($"{b.Open.Host}/{b.Name}", Visibility: "private"), new($"{b.Closed.Host}/{b.Name}")] }),
     };
 

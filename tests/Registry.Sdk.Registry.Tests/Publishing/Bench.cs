@@ -155,6 +155,13 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>What is published; tests change it.</summary>
     public PublishRequest Request { get; set; } = null!;
 
+    /// <summary>The first platform of <see cref="Request"/>.</summary>
+    public PlatformRequest Platform
+    {
+        get => Request.Platforms[0];
+        set => Request = Request with { Platforms = [value, .. Request.Platforms.Skip(1)] };
+    }
+
     /// <summary>The history that floating branch tags are judged by.</summary>
     public IGit Git { get; set; } = new NoGit();
 
@@ -182,17 +189,23 @@ internal sealed class Bench : IAsyncDisposable
             Configuration = "Release",
             ProjectDirectory = bench._directory.Folder("project"),
             Derived = Facts(containerVersion: "1.2.3"),
-            PublishDirectory = bench.PublishDirectory,
+            Platforms =
+            [
+                new()
+                {
+                    RuntimeIdentifier = "linux-x64",
+                    PublishDirectory = bench.PublishDirectory,
+                    BaseRegistry = bench.Base.Host,
+                    BaseRepository = BaseRepository,
+                    BaseTag = "10.0",
+                    Settings = new() { AppCommand = ["dotnet", "/app/api.dll"] },
+                },
+            ],
             LayoutDirectory = bench._directory.Folder("layout"),
             Destinations = [new($"{bench.Open.Host}/{bench.Name}"), new($"{bench.Closed.Host}/{bench.Name}")],
             DestinationProperty = "ContainerDestination",
             Credentials = [new(bench.Closed.Host, "CLOSED_USER", "CLOSED_PASSWORD")],
             Environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["CLOSED_USER"] = bench.Login.User, ["CLOSED_PASSWORD"] = bench.Login.Password },
-            BaseRegistry = bench.Base.Host,
-            BaseRepository = BaseRepository,
-            BaseTag = "10.0",
-            RuntimeIdentifier = "linux-x64",
-            Settings = new() { AppCommand = ["dotnet", "/app/api.dll"] },
             Reports = new(bench._directory.File("receipt.json"), null, null),
         };
         return bench;

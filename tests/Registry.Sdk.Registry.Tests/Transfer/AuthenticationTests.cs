@@ -169,7 +169,8 @@ public sealed class AuthenticationTests(Registries registries) : IClassFixture<R
 
             return Task.FromResult(redirect);
         };
-        bench.Request = bench.Request with { BaseRegistry = bench.Closed.Host, BaseRepository = $"{bench.Name}/base", Destinations = [new($"{bench.Open.Host}/{bench.Name}")] };
+        bench.Platform = bench.Platform with { BaseRegistry = bench.Closed.Host, BaseRepository = $"{bench.Name}/base" };
+        bench.Request = bench.Request with { Destinations = [new($"{bench.Open.Host}/{bench.Name}")] };
 
         (await bench.PublishAsync()).EnsureSucceeded();
 

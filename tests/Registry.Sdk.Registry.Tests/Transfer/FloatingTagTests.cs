@@ -96,11 +96,12 @@ public sealed class FloatingTagTests(Registries registries) : IClassFixture<Regi
         await using var bench = await Bench.CreateAsync(registries);
         bench.Request = bench.Request with { Derived = Bench.Facts("2.0.0") };
         var newer = (await bench.PublishAsync()).EnsureSucceeded().Digest;
-        bench.Request = bench.Request with { Derived = Bench.Facts("1.3.9"), UserLabels = [new("org.opencontainers.image.version", "9.0.4")] };
+        bench.Platform = bench.Platform with { UserLabels = [new("org.opencontainers.image.version", "9.0.4")] };
+        bench.Request = bench.Request with { Derived = Bench.Facts("1.3.9") };
 
         var older = (await bench.PublishAsync()).EnsureSucceeded();
 
-        Assert.Equal("9.0.4", older.Report.Image!.Labels["org.opencontainers.image.version"]);
+        Assert.Equal("9.0.4", older.Report.Image!.Platforms[0].Labels["org.opencontainers.image.version"]);
         foreach (var target in new[] { bench.Open, bench.Closed })
         {
             var tags = await Seed.TagsAsync(target.Direct, bench.Name);
@@ -131,7 +132,8 @@ public sealed class FloatingTagTests(Registries registries) : IClassFixture<Regi
                 [Prefix + "vendor"] = "Base Corp",
             },
         });
-        bench.Request = bench.Request with { BaseRepository = bench.Name, BaseTag = "base", Labels = labels ? new() : new(false, false, false, false, false) };
+        bench.Platform = bench.Platform with { BaseRepository = bench.Name, BaseTag = "base" };
+        bench.Request = bench.Request with { Labels = labels ? new() : new(false, false, false, false, false) };
         async Task<Published> ReleaseAsync(string version)
         {
             bench.Write("api.dll", version); // without labels the images would differ in nothing
@@ -142,7 +144,7 @@ public sealed class FloatingTagTests(Registries registries) : IClassFixture<Regi
         var newer = await ReleaseAsync("2.0.0");
         var older = await ReleaseAsync("1.3.9");
 
-        var written = newer.Report.Image!.Labels;
+        var written = newer.Report.Image!.Platforms[0].Labels;
         Assert.Equal("Base Corp", written[Prefix + "vendor"]);
         Assert.DoesNotContain(written, l => l.Key is Prefix + "source" or Prefix + "ref.name" or Prefix + "base.name" || l.Value is "9.0.4" or "2020-01-01T00:00:00Z" || l.Value.Contains("bbbb", StringComparison.Ordinal));
         Assert.Equal(labels ? ("2.0.0", Bench.Commit) : (null, null), (written.GetValueOrDefault(Prefix + "version"), written.GetValueOrDefault(Prefix + "revision")));

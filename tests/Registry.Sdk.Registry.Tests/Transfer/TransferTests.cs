@@ -29,7 +29,8 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
         await using var emulator = await EmulatorServer.StartAsync(new() { StateDirectory = state.Path });
         var third = await bench.AttachAsync("emulator", emulator.BaseAddress);
         await Seed.PushAsync(bench.Base.Direct, bench.Name, "base", new SeedImage { Docker = docker, Index = index, Salt = bench.Name });
-        bench.Request = bench.Request with { BaseRepository = bench.Name, BaseTag = "base", Destinations = [.. bench.Request.Destinations, new($"{third.Host}/{bench.Name}")] };
+        bench.Platform = bench.Platform with { BaseRepository = bench.Name, BaseTag = "base" };
+        bench.Request = bench.Request with { Destinations = [.. bench.Request.Destinations, new($"{third.Host}/{bench.Name}")] };
         var destinations = new[] { bench.Open, bench.Closed, third };
 
         var published = (await bench.PublishAsync()).EnsureSucceeded();
@@ -55,7 +56,7 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
         foreach (var result in published.Report.Transfer!.Destinations)
         {
             var image = published.Report.Image!;
-            Assert.Equal(image.Layers.Sum(l => l.Descriptor.Size) + image.Config.Size + image.Manifest.Descriptor.Size, result.BytesSent);
+            Assert.Equal(image.Platforms[0].Layers.Sum(l => l.Descriptor.Size) + image.Platforms[0].Config.Size + image.Manifest.Descriptor.Size, result.BytesSent);
             Assert.Equal((0, 0, true), (result.BytesMounted, result.BytesSkipped, result.HoldsImage));
         }
 
@@ -66,7 +67,7 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
         Assert.Empty(bench.Targets.SelectMany(t => t.Writes));
         Assert.All(again.Report.Transfer!.Destinations, d => Assert.Equal(0, d.BytesSent));
         Assert.All(again.Report.Transfer!.Destinations.SelectMany(d => d.Tags), t => Assert.Equal(TagState.Kept, t.State));
-        Assert.DoesNotContain(bench.Arrivals, a => a.Registry == "base" && a.Path.Contains(again.Report.Image!.Layers[0].Descriptor.Digest.Hex, StringComparison.Ordinal));
+        Assert.DoesNotContain(bench.Arrivals, a => a.Registry == "base" && a.Path.Contains(again.Report.Image!.Platforms[0].Layers[0].Descriptor.Digest.Hex, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -100,7 +101,8 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
     {
         await using var bench = await Bench.CreateAsync(registries);
         await Seed.PushAsync(bench.Open.Direct, $"{bench.Name}/base", "10.0", new SeedImage { Salt = bench.Name });
-        bench.Request = bench.Request with { BaseRegistry = bench.Open.Host, BaseRepository = $"{bench.Name}/base", Destinations = [new($"{bench.Open.Host}/{bench.Name}"), new($"{bench.Open.Host}/{bench.Name}-alias")] };
+        bench.Platform = bench.Platform with { BaseRegistry = bench.Open.Host, BaseRepository = $"{bench.Name}/base" };
+        bench.Request = bench.Request with { Destinations = [new($"{bench.Open.Host}/{bench.Name}"), new($"{bench.Open.Host}/{bench.Name}-alias")] };
 
         var published = (await bench.PublishAsync()).EnsureSucceeded();
 
@@ -108,13 +110,13 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
         Assert.Equal(await Seed.TagsAsync(bench.Open.Direct, bench.Name), await Seed.TagsAsync(bench.Open.Direct, bench.Name + "-alias"));
         var results = published.Report.Transfer!.Destinations;
         Assert.Equal(2000, results[0].BytesMounted);
-        Assert.Equal(published.Report.Image!.Layers.Sum(l => l.Descriptor.Size) + published.Report.Image.Config.Size, results[1].BytesMounted);
+        Assert.Equal(published.Report.Image!.Platforms[0].Layers.Sum(l => l.Descriptor.Size) + published.Report.Image.Platforms[0].Config.Size, results[1].BytesMounted);
         Assert.Equal(published.Report.Image.Manifest.Descriptor.Size, results[1].BytesSent);
         Assert.Equal(2, bench.Arrivals.Count(a => a.IsBlobPut));
         Assert.Equal(6, bench.Open.Writes.Count(w => w is { Method: "POST", Status: 201 }));
         AssertNoSessionLeft(bench.Open);
         // The base layers never left their registry.
-        Assert.DoesNotContain(bench.Arrivals, a => a.Method == "GET" && published.Report.Image.Layers.Any(l => a.Path.EndsWith(l.Descriptor.Digest.ToString(), StringComparison.Ordinal)));
+        Assert.DoesNotContain(bench.Arrivals, a => a.Method == "GET" && published.Report.Image.Platforms[0].Layers.Any(l => a.Path.EndsWith(l.Descriptor.Digest.ToString(), StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -189,7 +191,7 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
         var image = new SeedImage { Salt = bench.Name, Layers = 6 };
         await Seed.PushAsync(bench.Base.Direct, bench.Name, "base", image);
         await Seed.PushAsync(bench.Closed.Direct, bench.Name, "base", image with { Layers = 4 });
-        bench.Request = bench.Request with { BaseRepository = bench.Name, BaseTag = "base" };
+        bench.Platform = bench.Platform with { BaseRepository = bench.Name, BaseTag = "base" };
         var order = new ConcurrentDictionary<string, int>();
         bench.Base.Lie = async context =>
         {
