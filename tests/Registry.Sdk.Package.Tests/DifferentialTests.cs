@@ -27,16 +27,25 @@ public sealed class DifferentialTests(DifferentialFixture fixture) : IClassFixtu
         var (stock, ours) = (await fixture.ReadAsync("stock", row), await fixture.ReadAsync("ours", row));
         var said = $"{fixture.Said("stock", row)}\n{fixture.Said("ours", row)}";
         Assert.True(stock is null == row.Refused, $"stock {(row.Refused ? "took what it was expected to refuse" : "did not publish")}\n{said}");
-        Assert.True(ours is null == (row.Refused && row.TakenByUs is null), $"ours {(row.Refused ? "took what stock refuses" : "did not publish")}\n{said}");
+        Assert.True(ours is null == (row.RefusedByUs is not null || (row.Refused && row.TakenByUs is null)), $"ours {(ours is not null ? "took what stock refuses" : "did not publish")}\n{said}");
         if (stock is null || ours is null)
         {
             return;
         }
 
-        var differences = ImageComparison.Compare(stock.Image, ours.Image);
+        var expectedImage = row.NoIndex is null ? stock.Image : Assert.Single(stock.Image.Platforms).Value;
+        var differences = ImageComparison.Compare(expectedImage, ours.Image);
         var unexpected = ImageComparison.Unexpected(differences, row.Expected);
         Assert.True(unexpected.Count == 0, $"{string.Join('\n', unexpected)}\n{said}");
         Assert.All(row.Expected, expected => Assert.Contains(differences, difference => difference.Path == expected.Path));
+        foreach (var image in ours.Image.Platforms.Values.DefaultIfEmpty(ours.Image))
+        {
+            // How many layers there are is ours to choose, but config, history and manifest must say the same.
+            var layers = image.Manifest["layers"]!.AsArray().Count;
+            Assert.Equal(layers, image.Config["rootfs"]!["diff_ids"]!.AsArray().Count);
+            Assert.Equal(layers, image.Config["history"]!.AsArray().Count(entry => entry!["empty_layer"]?.GetValue<bool>() != true));
+        }
+
         if (row.SameTags)
         {
             Assert.Equal(stock.Tags, ours.Tags);
@@ -74,15 +83,45 @@ public sealed class DifferentialFixture(PackageFixture package) : IAsyncLifetime
             return null;
         }
 
-        var digest = Assert.Single(tags.Values.Distinct(StringComparer.Ordinal));
-        var (mediaType, manifest) = await view.ManifestWithTypeAsync(repository, digest);
-        var config = JsonNode.Parse(await view.BlobAsync(repository, manifest["config"]!["digest"]!.GetValue<string>()))!.AsObject();
-        if (side == "stock" && !row.NamesBase)
+        // Stock gives the images of an index tags too; those that lead to the index are the ones to compare.
+        var named = new List<(string Tag, string MediaType, JsonObject Manifest)>();
+        foreach (var tag in tags.Keys)
         {
-            NameLikeMicrosoft(config);
+            var (mediaType, manifest) = await view.ManifestWithTypeAsync(repository, tag);
+            named.Add((tag, mediaType, manifest));
         }
 
-        return new([.. tags.Keys], new(mediaType, manifest, config));
+        if (named.Exists(entry => entry.Manifest.ContainsKey("manifests")))
+        {
+            named.RemoveAll(entry => !entry.Manifest.ContainsKey("manifests"));
+        }
+
+        _ = Assert.Single(named.Select(entry => tags[entry.Tag]).Distinct(StringComparer.Ordinal));
+        var (type, top) = (named[0].MediaType, named[0].Manifest);
+        if (top["manifests"] is not JsonArray children)
+        {
+            return new([.. named.Select(entry => entry.Tag)], await ImageAsync(type, top));
+        }
+
+        var images = new SortedDictionary<string, PublishedImage>(StringComparer.Ordinal);
+        foreach (var child in children)
+        {
+            var (childType, manifest) = await view.ManifestWithTypeAsync(repository, child!["digest"]!.GetValue<string>());
+            images.Add($"{child["platform"]!["os"]}/{child["platform"]!["architecture"]}", await ImageAsync(childType, manifest));
+        }
+
+        return new([.. named.Select(entry => entry.Tag)], new(type, top, []) { Platforms = images });
+
+        async Task<PublishedImage> ImageAsync(string mediaType, JsonObject manifest)
+        {
+            var config = JsonNode.Parse(await view.BlobAsync(repository, manifest["config"]!["digest"]!.GetValue<string>()))!.AsObject();
+            if (side == "stock" && !row.NamesBase)
+            {
+                NameLikeMicrosoft(config);
+            }
+
+            return new(mediaType, manifest, config);
+        }
     }
 
     /// <summary>Errors and warnings of a side about a row.</summary>
@@ -97,7 +136,10 @@ public sealed class DifferentialFixture(PackageFixture package) : IAsyncLifetime
         foreach (var image in DifferentialCases.Bases)
         {
             var (repository, tag) = image.Name.Split(':') is [var left, var right] ? ("dotnet/" + left, right) : throw new InvalidOperationException(image.Name);
-            digests[image.Name] = await Seed.PushAsync(client, repository, tag, new() { Config = image.Config, Docker = image.Docker, Index = image.Index, Labels = image.Labels });
+            var seed = new SeedImage { Config = image.Config, Docker = image.Docker, Labels = image.Labels, LayerSize = 100 };
+            digests[image.Name] = image.Index
+                ? await Seed.PushIndexAsync(client, repository, tag, seed, seed with { Architecture = "arm64", Salt = "arm64" })
+                : await Seed.PushAsync(client, repository, tag, seed);
         }
 
         workspace = await Workspace.CreateAsync(package.Feed);
@@ -154,7 +196,7 @@ public sealed class DifferentialFixture(PackageFixture package) : IAsyncLifetime
             .Property("Configuration", "Release")
             .Property("ContinuousIntegrationBuild", "true")
             .Property("DeterministicSourcePaths", "true")
-            .Property("PublishDir", "$(MSBuildProjectDirectory)/bin/$(Side)/")
+            .Property("PublishDir", "$(MSBuildProjectDirectory)/bin/$(Side)/$(RuntimeIdentifier)/")
             .Property("ContainerRegistry", Registry, "'$(Row)' != ''")
             .Property("ContainerRepository", "$(Side)/$(Row)", "'$(Row)' != ''")
             .Import("Sdk.props", package.Feed.PackageId, package.Feed.Version, "'$(Side)' == 'ours'"));
@@ -170,8 +212,10 @@ public sealed class DifferentialFixture(PackageFixture package) : IAsyncLifetime
             root.Write($"rows/{row.Name}.props", row.Project);
         }
 
-        var apps = DifferentialCases.All.Select(row => row.App).Distinct().ToDictionary(app => app, app =>
+        // Stock's inner builds publish by themselves, so with several platforms each side has a project of its own.
+        var apps = DifferentialCases.All.Select(row => row.App).Distinct().SelectMany(app => Sides.Select(side => (App: app, Side: side))).ToDictionary(key => key, key =>
         {
+            var app = key.App;
             var kind = app switch { App.Web or App.Platforms => Kind.Web, App.Worker => Kind.Worker, _ => Kind.Console };
             var project = Projects.Service(kind, app == App.FSharp);
             if (app == App.Contained)
@@ -179,25 +223,38 @@ public sealed class DifferentialFixture(PackageFixture package) : IAsyncLifetime
                 project.Property("RuntimeIdentifier", "linux-x64").Property("SelfContained", "true");
             }
 
+            if (app == App.Platforms)
+            {
+                project.Property("RuntimeIdentifiers", "linux-x64;linux-arm64").Property("UseAppHost", "false").Property("EnableRuntimePackDownload", "false").Property("EnableAppHostPackDownload", "false");
+            }
+
             project.Import("../rows/$(Row).props", condition: "'$(Row)' != ''");
-            return Path.GetRelativePath(root.Root, root.WriteService(app.ToString(), app.ToString(), project, kind, app == App.FSharp));
+            return Path.GetRelativePath(root.Root, root.WriteService(app == App.Platforms ? $"{app}.{key.Side}" : app.ToString(), app.ToString(), project, kind, app == App.FSharp));
         });
 
         var table = ProjectBuilder.Create();
-        foreach (var app in apps.Values)
+        foreach (var app in apps.Values.Distinct(StringComparer.Ordinal))
         {
             table.Item("App", app);
         }
 
+        foreach (var (key, app) in apps.Where(entry => entry.Key.App == App.Platforms))
+        {
+            table.Item("Platform", app, ("AdditionalProperties", "RuntimeIdentifier=linux-x64")).Item("Platform", app, ("AdditionalProperties", "RuntimeIdentifier=linux-arm64"));
+        }
+
         foreach (var row in DifferentialCases.All)
         {
-            table.Item("Row", apps[row.App], ("AdditionalProperties", "Row=" + row.Name));
+            foreach (var side in Sides)
+            {
+                table.Item(side, apps[(row.App, side)], ("AdditionalProperties", "Row=" + row.Name));
+            }
         }
 
         root.Write("Table.proj", table
-            .Add(Target("Prepare", Build("@(App)", "Restore", "Side=stock;MSBuildRestoreSessionId=1"), Build("@(App)", "Publish", "Side=stock")))
-            .Add(Target("stock", Build("@(Row)", "PublishContainer", "Side=stock;NoBuild=true")))
-            .Add(Target("ours", Build("@(Row)", "PublishContainer", "Side=ours;NoBuild=true"))));
+            .Add(Target("Prepare", Build("@(App)", "Restore", "Side=stock;MSBuildRestoreSessionId=1"), Build("@(App)", "Publish", "Side=stock"), Build("@(Platform)", "Publish", "Side=stock")))
+            .Add(Target("stock", Build("@(stock)", "PublishContainer", "Side=stock;NoBuild=true")))
+            .Add(Target("ours", Build("@(ours)", "PublishContainer", "Side=ours;NoBuild=true"))));
 
         static XElement Target(string name, params XElement[] tasks) => new("Target", new XAttribute("Name", name), tasks);
 

@@ -103,6 +103,23 @@ public static class Seed
         return await ManifestAsync(registry, repository, tag, indexType, index);
     }
 
+    /// <summary>Pushes several images and one index of them; gives the index's digest.</summary>
+    public static async Task<string> PushIndexAsync(HttpClient registry, string repository, string tag, params IReadOnlyList<SeedImage> images)
+    {
+        var children = new JsonArray();
+        foreach (var image in images)
+        {
+            var digest = await PushAsync(registry, repository, $"{tag}-{image.Architecture}", image);
+            var manifest = (await ManifestAsync(registry, repository, digest))!;
+            var child = Descriptor(JsonNode.Parse(manifest)!["mediaType"]!.GetValue<string>(), manifest);
+            child["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = image.Architecture };
+            children.Add(child);
+        }
+
+        var type = images[0].Docker ? "application/vnd.docker.distribution.manifest.list.v2+json" : "application/vnd.oci.image.index.v1+json";
+        return await ManifestAsync(registry, repository, tag, type, Json(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = type, ["manifests"] = children }));
+    }
+
     /// <summary>Gives an image one more tag.</summary>
     public static async Task TagAsync(HttpClient registry, string repository, string reference, params string[] tags)
     {
