@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Registry.Sdk.Core.Editions;
 using Registry.Sdk.Core.Facts;
 using Registry.Sdk.Core.Imaging;
@@ -33,11 +34,11 @@ public sealed record PublishRequest
     /// <summary>Absolute folder for the OCI layout.</summary>
     public required string LayoutDirectory { get; init; }
 
-    /// <summary>Absolute folder of the user's cache, or empty: none.</summary>
+    /// <summary><c>RegistrySdkCacheDirectory</c>, absolute; empty: the user's cache folder as the environment names it.</summary>
     public string CacheDirectory { get; init; } = string.Empty;
 
-    /// <summary>What the cache may hold, in bytes (<c>RegistrySdkCacheSize</c>).</summary>
-    public string CacheSize { get; init; } = string.Empty;
+    /// <summary>What the cache may hold, in MB (<c>RegistrySdkCacheSize</c>); 0: no cache.</summary>
+    public string CacheSize { get; init; } = "0";
 
     /// <summary>The destinations as written.</summary>
     public required IReadOnlyList<DestinationItem> Destinations { get; init; }
@@ -223,6 +224,7 @@ public static class PublishPipeline
         var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository?.Host).OfType<RegistryHost>()], diagnostics);
         var bases = ParseBases(request, diagnostics);
         var cache = ParseCache(request, diagnostics);
+        CheckPublishFolders(request, diagnostics);
         CheckSwitches(request, diagnostics);
         if (!request.Derived.Succeeded || diagnostics.Exists(d => d.IsError))
         {
@@ -259,6 +261,7 @@ public static class PublishPipeline
             [.. new[] { facts.Git.RootDirectory, request.ProjectDirectory }.OfType<string>().Distinct(StringComparer.Ordinal)],
             request.Labels.BaseDigest);
         var image = await ImagingStage.RunAsync(imaging, new BaseImageSource(connections, cache), cancellationToken).ConfigureAwait(false);
+        cache.Trim();
         diagnostics.AddRange(image.Diagnostics);
         if (!image.Succeeded)
         {
@@ -290,7 +293,8 @@ public static class PublishPipeline
         }
 
         log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
-        var transfer = await TransferStage.RunAsync(new(plan.Value, image.Value, version, overwrite), connections, history, log, cancellationToken).ConfigureAwait(false);
+        var transfer = await TransferStage.RunAsync(new(plan.Value, image.Value, version, overwrite, cache), connections, history, log, cancellationToken).ConfigureAwait(false);
+        cache.Trim();
         diagnostics.AddRange(transfer.Errors);
         run.Report = run.Report with { Transfer = transfer };
 
@@ -370,7 +374,28 @@ public static class PublishPipeline
         return new(RepositoryReference.Of(host, item.BaseRepository), item.BaseTag.Length > 0 ? item.BaseTag : digest is null ? "latest" : null, digest, platform);
     }
 
-    private static ImageCache ParseCache(PublishRequest request, List<Diagnostic> diagnostics) => ImageCache.None;
+    private static void CheckPublishFolders(PublishRequest request, List<Diagnostic> diagnostics)
+    {
+        // Which of the two builds a file there is from nobody could tell.
+        foreach (var shared in request.Platforms.GroupBy(p => Path.TrimEndingDirectorySeparator(p.PublishDirectory), StringComparer.Ordinal).Where(g => g.Count() > 1))
+        {
+            diagnostics.Add(DiagnosticCodes.SharedPublishFolder.Report(
+                $"The builds of {string.Join(" and ", shared.Select(p => p.RuntimeIdentifier))} publish into one folder, {shared.Key}. Remove PublishDir (dotnet publish -o) and AppendRuntimeIdentifierToOutputPath, or name one platform with RuntimeIdentifier.", shared.Key));
+        }
+    }
+
+    private static ImageCache ParseCache(PublishRequest request, List<Diagnostic> diagnostics)
+    {
+        if (!int.TryParse(request.CacheSize, NumberStyles.None, CultureInfo.InvariantCulture, out var megabytes))
+        {
+            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkCacheSize is '{PlainText.Of(request.CacheSize)}'. Give the cache's size in MB, a whole number; 0 for no cache."));
+            return ImageCache.None;
+        }
+
+        var directory = request.CacheDirectory.Length > 0 ? request.CacheDirectory
+            : ImageCache.DefaultDirectory(OperatingSystem.IsWindows(), name => request.Environment.GetValueOrDefault(name));
+        return megabytes == 0 || directory is null ? ImageCache.None : new(directory, megabytes * 1_000_000L);
+    }
 
     private static void CheckSwitches(PublishRequest request, List<Diagnostic> diagnostics)
     {
@@ -409,7 +434,7 @@ public static class PublishPipeline
     private static ContainerSettings WithLabels(PlatformRequest platform, PublishRequest request, BuildFacts facts, VersionFacts version, DateTimeOffset created)
     {
         const string Prefix = "org.opencontainers.image.";
-        var time = created.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+        var time = created.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         var source = RepositoryUrl.ToHttps(request.RepositoryUrl.Length > 0 ? request.RepositoryUrl : facts.Ci?.RepositoryUrl ?? facts.Git.RemoteUrl);
         var ours = new List<KeyValuePair<string, string>>();
         Add(request.Labels.Created, Prefix + "created", time);

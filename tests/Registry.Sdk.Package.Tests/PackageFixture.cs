@@ -34,8 +34,11 @@ public sealed class PackageFixture : IAsyncLifetime
     /// <summary>The feed with the package under test.</summary>
     public SdkFeed Feed { get; private set; } = null!;
 
-    /// <summary>Holds the base images <c>dotnet/aspnet:10.0</c> and <c>dotnet/runtime:10.0</c>; open to everyone.</summary>
+    /// <summary>Holds the base images <c>dotnet/aspnet</c>, <c>runtime</c> and <c>runtime-deps</c>, all <c>10.0</c>; open to everyone. What another machine would run is a stub.</summary>
     public EmulatorServer Emulator { get; private set; } = null!;
+
+    /// <summary>A platform that this machine is not.</summary>
+    public static string OtherRid => BaseImageComposer.MachineRid == "linux-arm64" ? "linux-x64" : "linux-arm64";
 
     /// <summary>What the emulator holds, asked over HTTP.</summary>
     public RegistryView View => view!;
@@ -94,8 +97,13 @@ public sealed class PackageFixture : IAsyncLifetime
     {
         baseImages = directory.Folder("base");
         var feed = SdkFeed.SharedAsync();
-        await BaseImageComposer.SeedAsync(baseImages, "dotnet/aspnet", "10.0", [new() { Kind = BaseImageKind.Aspnet }], index: true);
-        await BaseImageComposer.SeedAsync(baseImages, "dotnet/runtime", "10.0", [new() { Kind = BaseImageKind.Runtime }], index: true);
+        var rids = new[] { BaseImageComposer.MachineRid, OtherRid };
+        await BaseImageComposer.SeedAsync(baseImages, "dotnet/aspnet", "10.0", [.. rids.Select(rid => new BaseImageOptions { Kind = BaseImageKind.Aspnet, Rid = rid })], index: true);
+        foreach (var name in new[] { "dotnet/runtime", "dotnet/runtime-deps" })
+        {
+            await BaseImageComposer.SeedAsync(baseImages, name, "10.0", [.. rids.Select(rid => new BaseImageOptions { Kind = BaseImageKind.Runtime, Rid = rid })], index: true);
+        }
+
         var state = directory.Folder("mcr");
         CopyBaseImages(state);
         Emulator = await EmulatorServer.StartAsync(new() { StateDirectory = state });

@@ -59,12 +59,18 @@ public sealed class RegistryView(HttpClient client) : IDisposable
         return JsonDocument.Parse(await BlobAsync(repository, manifest.GetProperty("config").GetProperty("digest").GetString()!)).RootElement;
     }
 
-    /// <summary>What the topmost layer of an image holds: names without leading slash, in the tar's order.</summary>
-    public async Task<IReadOnlyList<LayerEntry>> TopLayerAsync(string repository, string reference)
+    /// <summary>Our layers of an image, bottom first: the descriptors as the manifest has them.</summary>
+    public async Task<IReadOnlyList<JsonElement>> OwnLayersAsync(string repository, string reference)
     {
         var manifest = await ManifestAsync(repository, reference);
-        var digest = manifest.GetProperty("layers").EnumerateArray().Last().GetProperty("digest").GetString()!;
-        using var content = new MemoryStream(await BlobAsync(repository, digest));
+        var own = (await ConfigAsync(repository, reference)).GetProperty("history").EnumerateArray().Count(entry => entry.TryGetProperty("created_by", out var by) && by.GetString() == "Registry.Sdk");
+        return [.. manifest.GetProperty("layers").EnumerateArray().TakeLast(own)];
+    }
+
+    /// <summary>What one layer holds: names without leading slash, in the tar's order.</summary>
+    public async Task<IReadOnlyList<LayerEntry>> EntriesAsync(string repository, JsonElement layer)
+    {
+        using var content = new MemoryStream(await BlobAsync(repository, layer.GetProperty("digest").GetString()!));
         await using var tar = new GZipStream(content, CompressionMode.Decompress);
         await using var reader = new TarReader(tar);
         var entries = new List<LayerEntry>();
@@ -80,6 +86,21 @@ public sealed class RegistryView(HttpClient client) : IDisposable
         }
 
         return entries;
+    }
+
+    /// <summary>Every file of our layers by its path.</summary>
+    public async Task<IReadOnlyDictionary<string, LayerEntry>> OwnFilesAsync(string repository, string reference)
+    {
+        var files = new Dictionary<string, LayerEntry>(StringComparer.Ordinal);
+        foreach (var layer in await OwnLayersAsync(repository, reference))
+        {
+            foreach (var entry in (await EntriesAsync(repository, layer)).Where(entry => !entry.Name.EndsWith('/')))
+            {
+                files.Add(entry.Name, entry);
+            }
+        }
+
+        return files;
     }
 
     public void Dispose() => client.Dispose();

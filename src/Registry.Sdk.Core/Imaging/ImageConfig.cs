@@ -127,6 +127,14 @@ internal static partial class ImageConfig
         return result;
     }
 
+    /// <summary>The image's environment by name: the base image's with the project's over it.</summary>
+    public static IReadOnlyDictionary<string, string> EnvironmentOf(JsonObject baseConfig, ContainerSettings settings)
+        => Environment(baseConfig["config"] as JsonObject ?? [], settings).ToDictionary(StringComparer.Ordinal);
+
+    /// <summary>What a config starts: entrypoint and command.</summary>
+    public static (IReadOnlyList<string> Entrypoint, IReadOnlyList<string> Cmd) StartOf(JsonObject config)
+        => config["config"] is JsonObject inner ? (Strings(inner, "Entrypoint"), Strings(inner, "Cmd")) : ([], []);
+
     private static List<KeyValuePair<string, string>> Environment(JsonObject inner, ContainerSettings settings)
     {
         var result = new List<KeyValuePair<string, string>>();

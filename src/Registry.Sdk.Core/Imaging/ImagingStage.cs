@@ -24,6 +24,11 @@ public static class ImagingStage
             return Outcome<ComposedImage>.Failure(DiagnosticCodes.FileChanged.Report(
                 $"{e.File.SourcePath} changed while the image was composed ({e.Message}). Publish again, and let nothing write to the publish folder meanwhile.", e.File.SourcePath));
         }
+        catch (LayerChangedException e)
+        {
+            return Outcome<ComposedImage>.Failure(DiagnosticCodes.FileChanged.Report(
+                $"The publish folder changed while the image was composed ({e.Message}). Publish again, and let nothing write to it meanwhile."));
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Reading is accounted for where it happens; what is left is writing: a full disk, a folder without the right to write.
@@ -96,13 +101,19 @@ public static class ImagingStage
                 $"{string.Join(", ", unmapped)} name{(unmapped.Count == 1 ? "s" : string.Empty)} the folder of this clone, so the image's digest differs from folder to folder. Put <Import Project=\"Sdk.props\" Sdk=\"Registry.Sdk\" Version=\"…\" /> into Directory.Build.props, or publish with -p:ContinuousIntegrationBuild=true -p:DeterministicSourcePaths=true."));
         }
 
-        var own = await WriteLayersAsync(platform, docker, blobs, cancellationToken).ConfigureAwait(false);
+        var baseConfig = (JsonObject)JsonNode.Parse(baseImage.Config)!;
+        var environment = ImageConfig.EnvironmentOf(baseConfig, platform.Settings);
+        var split = Split(platform, baseImage, environment);
+        var own = await WriteLayersAsync(platform, split, input.Cache, docker, blobs, cancellationToken).ConfigureAwait(false);
         var settings = input.GenerateBaseDigestLabel && baseImage.ReferencedDigest is { } referenced
             ? platform.Settings with { Labels = [new(AnnotationPrefix + "base.digest", referenced.ToString()), .. platform.Settings.Labels] } // first: the user's own win
             : platform.Settings;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
-        var baseConfig = (JsonObject)JsonNode.Parse(baseImage.Config)!;
         var config = ImageConfig.Compose(baseConfig, settings, [.. own.Select(l => l.DiffId)], input.Created, labels, diagnostics);
+        var (entrypoint, cmd) = ImageConfig.StartOf((JsonObject)JsonNode.Parse(config)!);
+        diagnostics.AddRange(StageChecks.Run(new(
+            [.. split.Layers.SelectMany(l => l.Files)], platform.Settings.WorkingDirectory, entrypoint, cmd, ImageConfig.StartOf(baseConfig).Entrypoint,
+            environment, baseImage.Platform, baseImage.Request.ToString(), IsScratch: baseImage.Request.Place is null)));
         var configDescriptor = new Descriptor(docker ? MediaTypes.DockerConfig : MediaTypes.OciConfig, Digest.Of(config), config.Length);
 
         var baseDiffIds = (JsonArray)baseConfig["rootfs"]!["diff_ids"]!;
@@ -120,31 +131,39 @@ public static class ImagingStage
             ["layers"] = new JsonArray([.. layers.Select(l => (JsonNode)l.Descriptor.ToJson())]),
         };
         Annotate(json, docker, labels);
-        return new(baseImage.Platform, Manifest(json), configDescriptor, config, layers, baseImage, labels, LeftOut: 0);
+        return new(baseImage.Platform, Manifest(json), configDescriptor, config, layers, baseImage, labels, split.LeftOut.Sum(f => f.Size));
     }
 
-    private static async Task<List<ComposedLayer>> WriteLayersAsync(PlatformInput platform, bool docker, string blobs, CancellationToken cancellationToken)
+    private static LayerSplitResult Split(PlatformInput platform, BaseImage baseImage, IReadOnlyDictionary<string, string> environment)
+    {
+        var files = platform.Bill.Files;
+        var graph = platform.RuntimeIdentifierGraph.Length > 0 && File.Exists(platform.RuntimeIdentifierGraph) ? RidGraph.Parse(File.ReadAllBytes(platform.RuntimeIdentifierGraph)) : null;
+        const string DependencySuffix = ".deps.json";
+        var runtimeConfig = platform.DependencyFile.EndsWith(DependencySuffix, StringComparison.Ordinal)
+            && files.FirstOrDefault(f => f.Path == platform.DependencyFile[..^DependencySuffix.Length] + ".runtimeconfig.json") is { } file ? RuntimeConfig.Read(file) : null;
+        return LayerSplit.Split(
+            files, DependencyFile.Read(files, platform.DependencyFile),
+            graph?.ForImage(platform.IsRuntimeIdentifierGiven ? platform.RuntimeIdentifier : string.Empty, baseImage.Platform, environment, runtimeConfig));
+    }
+
+    private static async Task<List<ComposedLayer>> WriteLayersAsync(PlatformInput platform, LayerSplitResult split, ImageCache cache, bool docker, string blobs, CancellationToken cancellationToken)
     {
         var byPath = platform.Bill.Files.ToDictionary(f => f.Path, StringComparer.Ordinal);
         var directory = platform.Settings.WorkingDirectory.Trim('/');
         var prefix = directory.Length == 0 ? string.Empty : directory + "/";
         var layers = new List<ComposedLayer>();
-        var files = new List<LayerFile>(platform.Bill.Files.Count);
-        foreach (var file in platform.Bill.Files)
+        foreach (var (kind, billed) in split.Layers)
         {
-            files.Add(await VerifiedFile.ToLayerFileAsync(file, prefix, byPath, cancellationToken).ConfigureAwait(false));
-        }
+            var files = new List<LayerFile>(billed.Count);
+            foreach (var file in billed)
+            {
+                files.Add(await VerifiedFile.ToLayerFileAsync(file, prefix, byPath, cancellationToken).ConfigureAwait(false));
+            }
 
-        var temporary = Path.Combine(blobs, $".{Guid.NewGuid():N}.partial");
-        try
-        {
-            var (diffId, digest, size) = await LayerWriter.WriteAsync(files, directory, temporary, cancellationToken).ConfigureAwait(false);
-            await PlaceAsync(temporary, Path.Combine(blobs, digest.Hex), cancellationToken).ConfigureAwait(false);
-            layers.Add(new(new(docker ? MediaTypes.DockerLayerGzip : MediaTypes.OciLayerGzip, digest, size), diffId, LayerOrigin.Compressed, "application"));
-        }
-        finally
-        {
-            File.Delete(temporary);
+            var written = await LayerWriter.WriteAsync(files, directory, blobs, cache, cancellationToken).ConfigureAwait(false);
+            layers.Add(new(
+                new(docker ? MediaTypes.DockerLayerGzip : MediaTypes.OciLayerGzip, written.Digest, written.Size), written.DiffId,
+                written.IsCompressedNow ? LayerOrigin.Compressed : LayerOrigin.Cached, kind.ToString().ToLowerInvariant()));
         }
 
         return layers;
@@ -210,12 +229,12 @@ public static class ImagingStage
     {
         foreach (var platform in image.Platforms)
         {
-            await WriteAsync(image.BlobPath(platform.Config.Digest), platform.ConfigContent, cancellationToken).ConfigureAwait(false);
+            await WholeFile.WriteAsync(image.BlobPath(platform.Config.Digest), platform.ConfigContent, cancellationToken).ConfigureAwait(false);
         }
 
         foreach (var manifest in image.Manifests)
         {
-            await WriteAsync(image.BlobPath(manifest.Descriptor.Digest), manifest.Content, cancellationToken).ConfigureAwait(false);
+            await WholeFile.WriteAsync(image.BlobPath(manifest.Descriptor.Digest), manifest.Content, cancellationToken).ConfigureAwait(false);
         }
 
         var entry = image.Manifest.Descriptor.ToJson();
@@ -225,8 +244,8 @@ public static class ImagingStage
         }
 
         var index = ImageConfig.Serialise(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) });
-        await WriteAsync(Path.Combine(image.LayoutDirectory, "oci-layout"), """{"imageLayoutVersion":"1.0.0"}"""u8.ToArray(), cancellationToken).ConfigureAwait(false);
-        await WriteAsync(Path.Combine(image.LayoutDirectory, "index.json"), index, cancellationToken).ConfigureAwait(false); // last: it names what must be there
+        await WholeFile.WriteAsync(Path.Combine(image.LayoutDirectory, "oci-layout"), """{"imageLayoutVersion":"1.0.0"}"""u8.ToArray(), cancellationToken).ConfigureAwait(false);
+        await WholeFile.WriteAsync(Path.Combine(image.LayoutDirectory, "index.json"), index, cancellationToken).ConfigureAwait(false); // last: it names what must be there
 
         // What earlier publishes left would grow without end. What is young may belong to a publish of this project that runs beside this one,
         // which makes also what it has in common with an earlier one young.
@@ -236,38 +255,6 @@ public static class ImagingStage
         foreach (var old in new DirectoryInfo(blobs).EnumerateFiles().Where(f => !used.Contains(f.Name) && f.LastWriteTimeUtc < young))
         {
             old.Delete();
-        }
-    }
-
-    /// <summary>Writes a file whole or not at all: a publish of this project that runs beside this one may be reading it.</summary>
-    private static async Task WriteAsync(string path, byte[] content, CancellationToken cancellationToken)
-    {
-        var temporary = Path.Combine(Path.GetDirectoryName(path)!, $".{Guid.NewGuid():N}.partial");
-        try
-        {
-            await File.WriteAllBytesAsync(temporary, content, cancellationToken).ConfigureAwait(false);
-            await PlaceAsync(temporary, path, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
-    }
-
-    // Windows does not replace a file that somebody reads at the moment.
-    private static async Task PlaceAsync(string temporary, string path, CancellationToken cancellationToken)
-    {
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                File.Move(temporary, path, overwrite: true);
-                return;
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException && OperatingSystem.IsWindows() && attempt < 50)
-            {
-                await Task.Delay(100, cancellationToken).ConfigureAwait(false);
-            }
         }
     }
 

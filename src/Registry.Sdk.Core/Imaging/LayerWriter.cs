@@ -1,5 +1,5 @@
 using System.Formats.Tar;
-using System.IO.Compression;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Registry.Sdk.Core.Primitives;
 
@@ -13,53 +13,97 @@ namespace Registry.Sdk.Core.Imaging;
 /// <param name="Open">Opens the content.</param>
 internal sealed record LayerFile(string Path, long Size, bool IsExecutable, DateTimeOffset Time, Func<Stream> Open);
 
+/// <summary>A layer as it is in the folder of blobs.</summary>
+/// <param name="DiffId">Digest of the uncompressed tar.</param>
+/// <param name="Digest">Digest of the blob, and its file's name.</param>
+/// <param name="Size">The blob's bytes.</param>
+/// <param name="IsCompressedNow">Whether it had to be compressed; else its bytes are from the user's cache.</param>
+internal sealed record WrittenLayer(Digest DiffId, Digest Digest, long Size, bool IsCompressedNow);
+
+/// <summary>The files of a layer were not the same when they were read a second time.</summary>
+internal sealed class LayerChangedException() : Exception("it was another when it was read again");
+
 /// <summary>
 /// Writes a layer, streamed: tar and gzip whose bytes depend on nothing but names, modes, times and content. Source: OCI image spec, layer.md.
 /// </summary>
 internal static class LayerWriter
 {
-    /// <summary>
-    /// zlib-ng's deflate depends on how much each write brings (feasibility-layers, finding 1), so it is fed blocks of one size only.
-    /// </summary>
-    internal const int BlockSize = 1 << 20;
-
     private const UnixFileMode Executable = (UnixFileMode)0b111_101_101;
     private const UnixFileMode Plain = (UnixFileMode)0b110_100_100;
 
-    /// <summary>Writes the files and their parent directories, sorted, and returns what the manifest needs.</summary>
-    /// <param name="files">Distinct paths, any order.</param>
+    /// <summary>
+    /// What decides the compressed bytes besides the tar's: this writer (count its first number up when it changes), level, block size, and whose
+    /// deflate it is. That changes with the .NET version (measured), and where .NET is built from source (its RID names a distribution) is the system's.
+    /// </summary>
+    internal static string CacheKey { get; } = $"gzip1-{ParallelGzip.Level}-{ParallelGzip.BlockSize}-{Environment.Version}-{RuntimeInformation.RuntimeIdentifier}";
+
+    /// <summary>Writes the files and their parent directories, sorted, as a blob.</summary>
+    /// <param name="files">Distinct paths, any order. Each is opened once or twice.</param>
     /// <param name="directory">A directory that exists even if it has no files, without leading slash; or empty.</param>
-    /// <param name="blobPath">File to write.</param>
-    /// <param name="cancellationToken">Stops between files.</param>
-    public static async Task<(Digest DiffId, Digest Digest, long Size)> WriteAsync(IReadOnlyCollection<LayerFile> files, string directory, string blobPath, CancellationToken cancellationToken)
+    /// <param name="blobs">Folder of blobs by the hex digits of their digest.</param>
+    /// <param name="cache">Where compressed layers are kept.</param>
+    /// <param name="cancellationToken">Stops at the next write.</param>
+    /// <exception cref="LayerChangedException">A file changed while the layer was written.</exception>
+    public static async Task<WrittenLayer> WriteAsync(IReadOnlyCollection<LayerFile> files, string directory, string blobs, ImageCache cache, CancellationToken cancellationToken)
     {
-        var file = new FileStream(blobPath, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Options = FileOptions.Asynchronous });
+        var entries = Entries(files, directory);
+        // To know what is in the layer costs a tenth of compressing it.
+        var (diffId, length) = await WriteTarAsync(entries, Stream.Null, cancellationToken).ConfigureAwait(false);
+        var temporary = WholeFile.Temporary(blobs);
+        try
+        {
+            var isCached = true;
+            if (await cache.TryCopyLayerAsync(diffId, length, CacheKey, temporary, cancellationToken).ConfigureAwait(false) is not var (digest, size))
+            {
+                isCached = false;
+                (digest, size) = await CompressAsync(entries, diffId, temporary, cancellationToken).ConfigureAwait(false);
+                await cache.AddLayerAsync(diffId, CacheKey, digest, temporary, cancellationToken).ConfigureAwait(false);
+            }
+
+            await WholeFile.PlaceAsync(temporary, Path.Combine(blobs, digest.Hex), cancellationToken).ConfigureAwait(false);
+            return new(diffId, digest, size, !isCached);
+        }
+        finally
+        {
+            WholeFile.Discard(temporary);
+        }
+    }
+
+    private static async Task<(Digest Digest, long Size)> CompressAsync(SortedDictionary<string, LayerFile?> entries, Digest diffId, string path, CancellationToken cancellationToken)
+    {
+        var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, BufferSize = 0, Options = FileOptions.Asynchronous });
         await using (file.ConfigureAwait(false))
         {
             using var compressed = new HashingStream(file);
-            Digest diffId;
-            // Optimal, level 6: its ratio; write-size dependence is met by the blocks.
-            var gzip = new GZipStream(compressed, CompressionLevel.Optimal, leaveOpen: true);
+            var gzip = new ParallelGzip(compressed);
             await using (gzip.ConfigureAwait(false))
             {
-                using var blocks = new BlockStream(gzip, BlockSize);
-                using var uncompressed = new HashingStream(blocks);
-                var tar = new TarWriter(uncompressed, TarEntryFormat.Gnu, leaveOpen: true);
-                await using (tar.ConfigureAwait(false))
+                var (again, _) = await WriteTarAsync(entries, gzip, cancellationToken).ConfigureAwait(false);
+                if (again != diffId)
                 {
-                    foreach (var (path, entryFile) in Entries(files, directory))
-                    {
-                        await WriteEntryAsync(tar, path, entryFile, cancellationToken).ConfigureAwait(false);
-                    }
+                    throw new LayerChangedException();
                 }
 
-                blocks.Complete();
-                diffId = uncompressed.Digest();
+                await gzip.CompleteAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            await file.FlushAsync(cancellationToken).ConfigureAwait(false);
-            return (diffId, compressed.Digest(), compressed.Total);
+            return (compressed.Digest(), compressed.Total);
         }
+    }
+
+    private static async Task<(Digest DiffId, long Length)> WriteTarAsync(SortedDictionary<string, LayerFile?> entries, Stream target, CancellationToken cancellationToken)
+    {
+        using var uncompressed = new HashingStream(target);
+        var tar = new TarWriter(uncompressed, TarEntryFormat.Gnu, leaveOpen: true);
+        await using (tar.ConfigureAwait(false))
+        {
+            foreach (var (path, file) in entries)
+            {
+                await WriteEntryAsync(tar, path, file, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return (uncompressed.Digest(), uncompressed.Total);
     }
 
     private static SortedDictionary<string, LayerFile?> Entries(IReadOnlyCollection<LayerFile> files, string directory)
@@ -117,11 +161,11 @@ internal static class LayerWriter
 
         public Digest Digest() => Primitives.Digest.FromHash(_hash.GetHashAndReset());
 
-        public override void Write(ReadOnlySpan<byte> buffer)
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            _hash.AppendData(buffer);
+            _hash.AppendData(buffer.Span);
             Total += buffer.Length;
-            inner.Write(buffer);
+            return inner.WriteAsync(buffer, cancellationToken);
         }
 
         protected override void Dispose(bool disposing)
@@ -133,79 +177,5 @@ internal static class LayerWriter
 
             base.Dispose(disposing);
         }
-    }
-
-    /// <summary>Collects writes of any size and passes on blocks of one size; the last may be shorter.</summary>
-    internal sealed class BlockStream(Stream inner, int size) : WriteOnlyStream
-    {
-        private readonly byte[] _block = new byte[size];
-        private int _filled;
-
-        public override void Write(ReadOnlySpan<byte> buffer)
-        {
-            while (buffer.Length > 0)
-            {
-                var take = Math.Min(buffer.Length, _block.Length - _filled);
-                buffer[..take].CopyTo(_block.AsSpan(_filled));
-                _filled += take;
-                buffer = buffer[take..];
-                if (_filled == _block.Length)
-                {
-                    Complete();
-                }
-            }
-        }
-
-        public void Complete()
-        {
-            if (_filled > 0)
-            {
-                inner.Write(_block, 0, _filled);
-                _filled = 0;
-            }
-        }
-    }
-
-    /// <summary>The members that a stream has to have and these do not need.</summary>
-    internal abstract class WriteOnlyStream : Stream
-    {
-        public sealed override bool CanRead => false;
-
-        public sealed override bool CanSeek => false;
-
-        public sealed override bool CanWrite => true;
-
-        public sealed override long Length => throw new NotSupportedException();
-
-        public sealed override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public abstract override void Write(ReadOnlySpan<byte> buffer);
-
-        public sealed override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public sealed override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
-        {
-            Write(buffer.AsSpan(offset, count));
-            return Task.CompletedTask;
-        }
-
-        public sealed override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            Write(buffer.Span);
-            return ValueTask.CompletedTask;
-        }
-
-        public sealed override void Flush()
-        {
-            // Nothing: flushing would make block borders depend on who flushes.
-        }
-
-        public sealed override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public sealed override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public sealed override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public sealed override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -40,6 +40,8 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor SymlinkOutside = new("RSDK3005", Error, "A symbolic link leaves the publish folder", "Replace the link by the file, or keep it out of the publish output (CopyToPublishDirectory=Never).");
     public static readonly DiagnosticDescriptor WhiteoutName = new("RSDK3006", Error, "A file's name would delete another file in the image", "Rename the file: names that begin with .wh. are whiteouts in image layers.");
 
+    public static readonly DiagnosticDescriptor SharedPublishFolder = new("RSDK3007", Error, "The builds of several platforms publish into one folder", "Remove PublishDir (dotnet publish -o), or name one platform with RuntimeIdentifier.");
+
     // 4xxx imaging
     public static readonly DiagnosticDescriptor BadBaseImage = new("RSDK4001", Error, "ContainerBaseImage is not an image reference", "Set ContainerBaseImage to host/name:tag or host/name@sha256:….");
     public static readonly DiagnosticDescriptor BaseImageMissing = new("RSDK4002", Error, "The base image does not exist", "Correct ContainerBaseImage (or ContainerFamily).");
@@ -52,6 +54,10 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor BadConfig = new("RSDK4009", Error, "A container property can't be put into an image", "Correct the property or item of the message.");
     public static readonly DiagnosticDescriptor BaseImageInvalid = new("RSDK4010", Error, "The base image's content is not what its digest or the OCI image spec says", "Choose another ContainerBaseImage, or report it to the registry's operator.");
     public static readonly DiagnosticDescriptor LayoutNotWritten = new("RSDK4011", Error, "The image can't be written to the build's obj folder", "Free disk space, or make IntermediateOutputPath writable.");
+    public static readonly DiagnosticDescriptor StartFileMissing = new("RSDK4012", Warning, "What the image starts is not in it, or not executable", "Correct ContainerAppCommand, ContainerEntrypoint or ContainerWorkingDirectory.");
+    public static readonly DiagnosticDescriptor FrameworkMissing = new("RSDK4013", Warning, "The base image lacks the .NET version that the application needs", "Choose a ContainerBaseImage with that version, publish with SelfContained=true, or set RollForward.");
+    public static readonly DiagnosticDescriptor ArchitectureMismatch = new("RSDK4014", Warning, "A program or native library is for another architecture than the image", "Publish with the RuntimeIdentifier of the image, or correct ContainerRuntimeIdentifier.");
+    public static readonly DiagnosticDescriptor InterpreterMissing = new("RSDK4015", Warning, "What the image starts needs a loader or interpreter that an empty base image does not have", "Choose a ContainerBaseImage with it (runtime-deps), or publish with PublishAot=true and StaticExecutable=true.");
 
     // 5xxx planning
     public static readonly DiagnosticDescriptor RegistryUnreachable = new("RSDK5001", Error, "A destination's registry can't be reached", "Check the host of the ContainerDestination and the network.");

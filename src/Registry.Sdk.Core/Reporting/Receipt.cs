@@ -66,16 +66,7 @@ public static class Receipt
         }
 
         Directory.CreateDirectory(folder);
-        var temporary = $"{full}.{Guid.NewGuid():N}.partial";
-        try
-        {
-            await File.WriteAllTextAsync(temporary, content, cancellationToken).ConfigureAwait(false);
-            File.Move(temporary, full, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        await WholeFile.WriteAsync(full, temporary => File.WriteAllTextAsync(temporary, content, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     private static JsonObject Image(PublishReport report)

@@ -10,7 +10,8 @@ namespace Registry.Sdk.Core.Transfer;
 /// <param name="Image">Output of the Imaging stage.</param>
 /// <param name="Version">Output of the Versioning stage.</param>
 /// <param name="OverwriteTags"><c>RegistrySdkOverwriteTag</c>, for tags that changed since they were planned.</param>
-public sealed record TransferInput(Plan Plan, ComposedImage Image, VersionFacts Version, IReadOnlySet<string> OverwriteTags);
+/// <param name="Cache">The user's cache, where base layers of earlier publishes may be.</param>
+public sealed record TransferInput(Plan Plan, ComposedImage Image, VersionFacts Version, IReadOnlySet<string> OverwriteTags, ImageCache Cache);
 
 /// <summary>How a tag ended.</summary>
 public enum TagState

@@ -230,26 +230,33 @@ public static class TransferStage
                 }
             }
 
-            var source = connections.Open(place);
-            var temporary = $"{path}.{Guid.NewGuid():N}.partial";
-            try
+            var fromCache = false;
+            await WholeFile.WriteAsync(path, async temporary =>
             {
-                var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Options = FileOptions.Asynchronous });
-                await using (file.ConfigureAwait(false))
+                fromCache = await input.Cache.TryCopyBlobAsync(blob, temporary, cancellationToken).ConfigureAwait(false);
+                if (!fromCache)
                 {
-                    if (!await source.CopyBlobToAsync(blob, file, cancellationToken).ConfigureAwait(false))
-                    {
-                        throw RegistryErrors.WrongContent(place, $"its layer {blob.Digest} is not there.");
-                    }
+                    await DownloadAsync(blob, place, temporary, cancellationToken).ConfigureAwait(false);
                 }
-
-                File.Move(temporary, path, overwrite: true);
-                progress.Note($"fetched base layer {blob.Digest} ({blob.Size} bytes) from {place}");
-                return path;
-            }
-            finally
+            }, cancellationToken).ConfigureAwait(false);
+            progress.Note(fromCache ? $"base layer {blob.Digest} ({blob.Size} bytes) was in the cache" : $"fetched base layer {blob.Digest} ({blob.Size} bytes) from {place}");
+            if (!fromCache)
             {
-                File.Delete(temporary);
+                await input.Cache.AddBlobAsync(blob.Digest, path, cancellationToken).ConfigureAwait(false);
+            }
+
+            return path;
+        }
+
+        private async Task DownloadAsync(Descriptor blob, ImagePlace place, string path, CancellationToken cancellationToken)
+        {
+            var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Options = FileOptions.Asynchronous });
+            await using (file.ConfigureAwait(false))
+            {
+                if (!await connections.Open(place).CopyBlobToAsync(blob, file, cancellationToken).ConfigureAwait(false))
+                {
+                    throw RegistryErrors.WrongContent(place, $"its layer {blob.Digest} is not there.");
+                }
             }
         }
 

@@ -1,0 +1,21 @@
+using Registry.Sdk.Bench;
+
+// Measures by hand what the layer engine costs; docs/benchmarks.md keeps the results. `compose` is what the others start, so that a measurement
+// is of a whole process, its start included.
+return args switch
+{
+    ["compose", var folder, var blobs] => await Compose.RunAsync(folder, blobs, cache: null),
+    ["compose", var folder, var blobs, var cache] => await Compose.RunAsync(folder, blobs, cache),
+    ["speed"] => await Speed.RunAsync(folder: null),
+    ["speed", var folder] => await Speed.RunAsync(folder),
+    ["levels"] => await Levels.RunAsync(folder: null),
+    ["levels", var folder] => await Levels.RunAsync(folder),
+    ["memory"] => await Memory.RunAsync(),
+    _ => Usage(),
+};
+
+static int Usage()
+{
+    Console.Error.WriteLine("bench speed [FOLDER] | bench levels [FOLDER] | soak (bench memory)");
+    return 2;
+}

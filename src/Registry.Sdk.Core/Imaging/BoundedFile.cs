@@ -1,0 +1,37 @@
+using Registry.Sdk.Core.Editions;
+
+namespace Registry.Sdk.Core.Imaging;
+
+/// <summary>Reads files of the bill whose content is only looked at: that one is gone or unreadable is said by whoever packs it.</summary>
+internal static class BoundedFile
+{
+    /// <summary>The whole of a file; null if it is larger, or can't be read.</summary>
+    public static byte[]? Read(BillFile file, int maxBytes) => file.Size > maxBytes ? null : ReadAt(file, 0, (int)file.Size);
+
+    /// <summary>Exactly <paramref name="count"/> bytes; null if there are not as many, or they can't be read.</summary>
+    public static byte[]? ReadAt(BillFile file, long offset, int count)
+    {
+        try
+        {
+            using var handle = File.OpenHandle(file.SourcePath);
+            var bytes = new byte[count];
+            var have = 0;
+            while (have < count)
+            {
+                var read = RandomAccess.Read(handle, bytes.AsSpan(have), offset + have);
+                if (read == 0)
+                {
+                    return null;
+                }
+
+                have += read;
+            }
+
+            return bytes;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            return null;
+        }
+    }
+}

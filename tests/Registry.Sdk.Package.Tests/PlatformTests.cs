@@ -1,0 +1,139 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Registry.Sdk.Emulator;
+using Registry.Sdk.TestKit;
+using Xunit;
+
+namespace Registry.Sdk.Package.Tests;
+
+/// <summary>Several platforms from one machine, and the kinds of output that <c>dotnet publish</c> has.</summary>
+[Collection(PackageTests.Name)]
+public sealed class PlatformTests(PackageFixture fixture)
+{
+    [Fact]
+    public async Task Two_runtime_identifiers_make_one_index_whose_children_have_everything_and_no_tag()
+    {
+        const string Repository = "platforms/two";
+        var open = await fixture.OpenAsync();
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        workspace.WriteLibrary("src/library", "Library");
+        var project = workspace.Reference(Projects.Service(Kind.Web), fixture.Feed, Form.Sdk)
+            .Property("RuntimeIdentifiers", $"{BaseImageComposer.MachineRid};{PackageFixture.OtherRid}")
+            // Packs of the other platform can't be had here, and nothing of them is wanted.
+            .Property("UseAppHost", "false").Property("EnableRuntimePackDownload", "false").Property("EnableAppHostPackDownload", "false")
+            .Property("Description", "Takes orders; ships: them")
+            .ProjectReference("../library/Library.csproj")
+            .Item("ContainerLabel", "x.y", ("Value", "https://example.org:8443/a;b=c"))
+            .Item("ContainerEnvironmentVariable", "ENDPOINT", ("Value", "http://a.example:1/b:c;d=e \"f\" ü"))
+            .Item("ContainerPort", "9000", ("Type", "udp"))
+            .Item("ContainerDestination", $"{open.Address}/{Repository}");
+        var path = workspace.WriteService("src/service", "Service", project, Kind.Web);
+        await workspace.ReleaseAsync();
+
+        var first = await workspace.PublishAsync(path, "-t:PublishContainer");
+
+        Assert.True(first.Succeeded, first.ToString());
+        Assert.Empty(first.Codes());
+        var tags = await open.View.TagsAsync(Repository);
+        Assert.Equal(Projects.ReleaseTags, tags.Keys);
+        var digest = Assert.Single(tags.Values.Distinct());
+        var index = await open.View.ManifestAsync(Repository, digest);
+        Assert.Equal("application/vnd.oci.image.index.v1+json", index.GetProperty("mediaType").GetString());
+        Assert.Equal("Takes orders; ships: them", index.GetProperty("annotations").GetProperty("org.opencontainers.image.description").GetString());
+        Assert.Equal("1.4.2", index.GetProperty("annotations").GetProperty("org.opencontainers.image.version").GetString());
+        var children = index.GetProperty("manifests").EnumerateArray().ToList();
+        Assert.Equal(["amd64", "arm64/v8"], children.Select(c => c.GetProperty("platform")).Select(p => p.GetProperty("architecture").GetString() + (p.TryGetProperty("variant", out var v) ? "/" + v.GetString() : "")).Order());
+        Assert.All(children, c => Assert.DoesNotContain(c.GetProperty("digest").GetString(), tags.Values));
+        foreach (var child in children)
+        {
+            var reference = child.GetProperty("digest").GetString()!;
+            var manifest = await open.View.ManifestAsync(Repository, reference);
+            Assert.Equal("Takes orders; ships: them", manifest.GetProperty("annotations").GetProperty("org.opencontainers.image.description").GetString());
+            var image = await open.View.ConfigAsync(Repository, reference);
+            Assert.Equal(child.GetProperty("platform").GetProperty("architecture").GetString(), image.GetProperty("architecture").GetString());
+            var config = image.GetProperty("config");
+            Assert.Equal("https://example.org:8443/a;b=c", config.GetProperty("Labels").GetProperty("x.y").GetString());
+            Assert.Contains("ENDPOINT=http://a.example:1/b:c;d=e \"f\" ü", config.GetProperty("Env").EnumerateArray().Select(e => e.GetString()));
+            Assert.Equal(["8080/tcp", "9000/udp"], config.GetProperty("ExposedPorts").EnumerateObject().Select(p => p.Name));
+            // Compiled once for both, and each with its own RID.
+            Assert.Contains("app/Library.dll", (await open.View.OwnFilesAsync(Repository, reference)).Keys);
+        }
+
+        // An engine finds its platform by itself.
+        var engine = await DockerEngine.SharedAsync();
+        Assert.Equal(digest, await engine.PullAsync($"{open.Address}/{Repository}:v1.4.2"));
+        await using (var container = await engine.RunAspNetAsync($"{open.Address}/{Repository}:v1.4.2"))
+        {
+            Assert.Equal("hello", await container.Client.GetStringAsync(new Uri("/", UriKind.Relative)));
+        }
+
+        open.Proxy.Clear();
+        var second = await workspace.PublishAsync(path, "-t:PublishContainer", "--no-restore");
+
+        Assert.True(second.Succeeded, second.ToString());
+        Assert.Empty(open.Proxy.Writes);
+        // The library was built once, for both and for itself, and what a user sees is one line of tags.
+        Assert.Equal(tags, await open.View.TagsAsync(Repository));
+        Assert.Contains(second.Messages, m => m.Contains("linux/arm64/v8 sha256:", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Platforms_that_publish_into_one_folder_are_refused()
+    {
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        var project = workspace.Reference(Projects.Service(Kind.Console), fixture.Feed, Form.Sdk)
+            .Property("RuntimeIdentifiers", $"{BaseImageComposer.MachineRid};{PackageFixture.OtherRid}")
+            .Property("UseAppHost", "false").Property("EnableRuntimePackDownload", "false").Property("EnableAppHostPackDownload", "false")
+            .Item("ContainerDestination", $"{fixture.Emulator.Host}/platforms/one-folder");
+        var path = workspace.WriteService("src/service", "Service", project, Kind.Console);
+        await workspace.ReleaseAsync();
+
+        var result = await workspace.PublishAsync(path, "-t:PublishContainer", "-o", workspace.OutsidePath("out"));
+
+        Assert.False(result.Succeeded);
+        Assert.Equal(["RSDK3007"], result.Errors.Select(e => e.Code));
+        Assert.Empty(fixture.Requests("platforms/one-folder"));
+    }
+
+    public static TheoryData<string> Outputs => ["self-contained", "ready to run"];
+
+    [Theory]
+    [MemberData(nameof(Outputs))]
+    public async Task What_dotnet_publishes_otherwise_runs_too(string kind)
+    {
+        var repository = "platforms/" + kind.Replace(' ', '-');
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        var project = workspace.Reference(Projects.Service(Kind.Web), fixture.Feed, Form.Sdk)
+            .Property("RuntimeIdentifier", BaseImageComposer.MachineRid)
+            .Item("ContainerDestination", $"{fixture.Emulator.Host}/{repository}");
+        (string Name, string Value)[] properties = kind switch
+        {
+            "self-contained" => [("SelfContained", "true")],
+            _ => [("PublishReadyToRun", "true"), ("SelfContained", "false")],
+        };
+        foreach (var (name, value) in properties)
+        {
+            project.Property(name, value);
+        }
+
+        var path = workspace.WriteService("src/service", "Service", project, Kind.Web);
+        await workspace.ReleaseAsync();
+
+        var result = await workspace.PublishAsync(path, "-t:PublishContainer");
+
+        Assert.True(result.Succeeded, result.ToString());
+        Assert.Empty(result.Codes());
+        var engine = await DockerEngine.SharedAsync();
+        await engine.PullAsync($"{fixture.Emulator.Host}/{repository}:v1.4.2");
+        await using var container = await engine.RunAspNetAsync($"{fixture.Emulator.Host}/{repository}:v1.4.2");
+        Assert.Equal("hello", await container.Client.GetStringAsync(new Uri("/", UriKind.Relative)));
+        if (kind == "self-contained")
+        {
+            // The runtime lies in a layer below the application: the SDK's pace, not ours.
+            var layers = await fixture.View.OwnLayersAsync(repository, "v1.4.2");
+            Assert.Contains("app/libcoreclr.so", (await fixture.View.EntriesAsync(repository, layers[0])).Select(e => e.Name));
+            Assert.DoesNotContain("app/libcoreclr.so", (await fixture.View.EntriesAsync(repository, layers[^1])).Select(e => e.Name));
+            Assert.Contains("app/Service.dll", (await fixture.View.EntriesAsync(repository, layers[^1])).Select(e => e.Name));
+        }
+    }
+}
