@@ -42,6 +42,13 @@ public sealed class RegistryView(HttpClient client) : IDisposable
         return JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync()).RootElement;
     }
 
+    /// <summary>A manifest with the media type that the registry says it has.</summary>
+    public async Task<(string MediaType, JsonObject Manifest)> ManifestWithTypeAsync(string repository, string reference)
+    {
+        using var answer = await SendAsync(HttpMethod.Get, $"v2/{repository}/manifests/{reference}");
+        return (answer.Content.Headers.ContentType!.MediaType!, JsonNode.Parse(await answer.Content.ReadAsByteArrayAsync())!.AsObject());
+    }
+
     /// <summary>A blob's bytes.</summary>
     public Task<byte[]> BlobAsync(string repository, string digest) => client.GetByteArrayAsync(new Uri($"v2/{repository}/blobs/{digest}", UriKind.Relative));
 

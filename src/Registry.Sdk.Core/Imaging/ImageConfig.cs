@@ -179,13 +179,13 @@ internal static partial class ImageConfig
         foreach (var (number, type) in settings.Ports)
         {
             var protocol = type.Length == 0 ? "tcp" : type.ToLowerInvariant();
-            if (!IsPort(number) || protocol is not ("tcp" or "udp" or "sctp"))
+            if (Port(number) is not { } port || protocol is not ("tcp" or "udp" or "sctp"))
             {
                 diagnostics.Add(DiagnosticCodes.BadConfig.Report($"ContainerPort '{number}' (Type '{type}') is no port. Write Include=\"1…65535\" Type=\"tcp\" or \"udp\"."));
                 continue;
             }
 
-            ports.Add($"{number}/{protocol}");
+            ports.Add($"{port}/{protocol}");
         }
 
         // ASP.NET's own variables say where it listens; ASPNETCORE_URLS wins over the other two, there as here.
@@ -193,15 +193,15 @@ internal static partial class ImageConfig
         {
             foreach (var url in Split(urls))
             {
-                if (UrlPort().Match(url) is { Success: true } match && IsPort(match.Groups["port"].Value))
+                if (UrlPort().Match(url) is { Success: true } match && Port(match.Groups["port"].Value) is { } port)
                 {
-                    ports.Add(match.Groups["port"].Value + "/tcp");
+                    ports.Add(port + "/tcp");
                 }
             }
         }
         else
         {
-            foreach (var port in Split(Value("ASPNETCORE_HTTP_PORTS")).Concat(Split(Value("ASPNETCORE_HTTPS_PORTS"))).Where(IsPort))
+            foreach (var port in Split(Value("ASPNETCORE_HTTP_PORTS")).Concat(Split(Value("ASPNETCORE_HTTPS_PORTS"))).Select(Port).OfType<string>())
             {
                 ports.Add(port + "/tcp");
             }
@@ -213,7 +213,8 @@ internal static partial class ImageConfig
 
         static string[] Split(string? text) => text?.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
 
-        static bool IsPort(string text) => ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0;
+        // As a number is written without leading zeros; 0 («any») passes, as with stock.
+        static string? Port(string text) => ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number.ToString(CultureInfo.InvariantCulture) : null;
     }
 
     private static JsonArray Array(IEnumerable<string> items) => new([.. items.Select(i => (JsonNode?)JsonValue.Create(i))]);

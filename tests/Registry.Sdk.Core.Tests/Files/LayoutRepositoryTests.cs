@@ -581,7 +581,7 @@ public sealed class LayoutRepositoryTests : IDisposable
     /// <summary>Opening a pipe blocks the thread that does it; here it is another one than the test's.</summary>
     private static async Task<T> InTimeAsync<T>(Func<Task<T>> action) => await Task.Run(action).WaitAsync(TimeSpan.FromSeconds(10));
 
-    private static Task InTimeAsync(Func<Task> action) => InTimeAsync(async () =>
+    private static Task<bool> InTimeAsync(Func<Task> action) => InTimeAsync(async () =>
     {
         await action();
         return true;

@@ -45,7 +45,8 @@ public class ImageConfigTests
     [InlineData("", "ASPNETCORE_HTTP_PORTS=8080 ASPNETCORE_HTTPS_PORTS=8443", "8080/tcp 8443/tcp")]
     [InlineData("", "ASPNETCORE_HTTP_PORTS=8080 ASPNETCORE_URLS=http://+:80;https://[::]:443/path", "443/tcp 80/tcp")]
     [InlineData("", "ASPNETCORE_URLS=http://*", "")]
-    [InlineData("", "ASPNETCORE_HTTP_PORTS=0;x;70000", "")]
+    [InlineData("", "ASPNETCORE_HTTP_PORTS=0;x;70000;080", "0/tcp 80/tcp")]
+    [InlineData("0 0080", "", "0/tcp 80/tcp")]
     public void Ports(string items, string environment, string expected)
     {
         var settings = new ContainerSettings
@@ -61,7 +62,7 @@ public class ImageConfigTests
         => Assert.Equal(["80/tcp", "8125/udp"], ((JsonObject)Inner("""{"ExposedPorts":{"80":{},"8125/udp":{}}}""", new())["ExposedPorts"]!).Select(p => p.Key));
 
     [Theory]
-    [InlineData("0", "")]
+    [InlineData("-1", "")]
     [InlineData("65536", "")]
     [InlineData("+80", "")]
     [InlineData(" 80", "")]

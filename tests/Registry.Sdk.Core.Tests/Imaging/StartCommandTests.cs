@@ -48,6 +48,22 @@ public class StartCommandTests
         Assert.Contains(says, diagnostics[0].Message);
     }
 
+    /// <summary>All 384 combinations, recorded from the stock SDK; a package test holds the record against it.</summary>
+    [Fact]
+    public void Every_combination_is_decided_as_stock_decides_it()
+    {
+        var lines = File.ReadAllLines(RepositoryFiles.At("tests", "Registry.Sdk.Core.Tests", "Imaging", "start-commands.txt")).Where(l => l.Length > 0 && l[0] != '#').ToList();
+        Assert.Equal(384, lines.Count);
+        Assert.Equal(lines, lines.Select(line =>
+        {
+            var row = line.Split(" => ")[0];
+            var words = row.Split(',');
+            var diagnostics = new List<Diagnostic>();
+            var (entrypoint, cmd) = Decide(words[0], words[1], words[2], words[3], words[4], words[5], words[6], diagnostics);
+            return $"{row} => {(diagnostics.Count > 0 ? "refused" : $"{string.Join(' ', entrypoint)} | {string.Join(' ', cmd)}")}";
+        }));
+    }
+
     private static (IReadOnlyList<string> Entrypoint, IReadOnlyList<string> Cmd) Decide(
         string app, string appArgs, string instruction, string entrypoint, string entrypointArgs, string defaultArgs, string baseEntrypoint, List<Diagnostic> diagnostics)
     {

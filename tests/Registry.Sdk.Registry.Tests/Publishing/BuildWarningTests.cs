@@ -1,3 +1,4 @@
+using Registry.Sdk.TestKit;
 using Xunit;
 
 namespace Registry.Sdk.Registry.Tests.Publishing;

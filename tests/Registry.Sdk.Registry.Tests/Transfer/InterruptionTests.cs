@@ -1,3 +1,4 @@
+using Registry.Sdk.TestKit;
 using Registry.Sdk.Core.Transfer;
 using Registry.Sdk.Registry.Tests.Publishing;
 using Xunit;

@@ -5,10 +5,10 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Registry.Sdk.Registry.Tests.Publishing;
+namespace Registry.Sdk.TestKit;
 
 /// <summary>How a seeded image looks. Two images that differ in nothing are one digest.</summary>
-internal sealed record SeedImage
+public sealed record SeedImage
 {
     public bool Docker { get; init; }
 
@@ -36,7 +36,7 @@ internal sealed record SeedImage
 }
 
 /// <summary>Puts images into a registry by plain requests of its own: no code under test has a hand in what a test finds there.</summary>
-internal static class Seed
+public static class Seed
 {
     /// <summary>Pushes an image and tags it; gives the digest that the tag names.</summary>
     public static async Task<string> PushAsync(HttpClient registry, string repository, string tag, SeedImage image)
@@ -101,6 +101,23 @@ internal static class Seed
 
         var index = Json(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = indexType, ["manifests"] = children });
         return await ManifestAsync(registry, repository, tag, indexType, index);
+    }
+
+    /// <summary>Pushes several images and one index of them; gives the index's digest.</summary>
+    public static async Task<string> PushIndexAsync(HttpClient registry, string repository, string tag, params IReadOnlyList<SeedImage> images)
+    {
+        var children = new JsonArray();
+        foreach (var image in images)
+        {
+            var digest = await PushAsync(registry, repository, $"{tag}-{image.Architecture}", image);
+            var manifest = (await ManifestAsync(registry, repository, digest))!;
+            var child = Descriptor(JsonNode.Parse(manifest)!["mediaType"]!.GetValue<string>(), manifest);
+            child["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = image.Architecture };
+            children.Add(child);
+        }
+
+        var type = images[0].Docker ? "application/vnd.docker.distribution.manifest.list.v2+json" : "application/vnd.oci.image.index.v1+json";
+        return await ManifestAsync(registry, repository, tag, type, Json(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = type, ["manifests"] = children }));
     }
 
     /// <summary>Gives an image one more tag.</summary>
