@@ -180,7 +180,7 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
             b.Request = b.Request with { LayoutDirectory = Path.Combine(b.Outside("file"), "layout") };
         }),
         ["Windows RID"] = new("RSDK4005", ["ContainerRuntimeIdentifier is 'win-x64'", "linux-x64"], b => b.Platform = b.Platform with { RuntimeIdentifier = "win-x64" }),
-        ["two RIDs of one platform"] = new("RSDK4007", ["ContainerRuntimeIdentifiers names linux-x64 and linux-musl-x64", "Remove one"], b => b.Request = b.Request with { Platforms = [b.Platform, b.Platform with { RuntimeIdentifier = "linux-musl-x64" }] }),
+        ["two RIDs of one platform"] = new("RSDK4007", ["ContainerRuntimeIdentifiers names linux-x64 and linux-musl-x64", "Remove one"], b => b.Request = b.Request with { Platforms = [b.Platform, b.Platform with { RuntimeIdentifier = "linux-musl-x64", PublishDirectory = b.Outside("other") }] }),
         ["malformed base image"] = new("RSDK4001", ["ContainerBaseImage is"], b => b.Platform = b.Platform with { BaseRepository = "Dotnet" }),
         ["declared private and readable by anyone"] = new("RSDK7001", ["declared private", "Visibility"], b => b.Request = b.Request with { Destinations = [new($"{b.Open.Host}/{b.Name}", Visibility: "private"), new($"{b.Closed.Host}/{b.Name}")] }),
     };
