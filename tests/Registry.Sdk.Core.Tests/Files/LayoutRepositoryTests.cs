@@ -572,7 +572,11 @@ public sealed class LayoutRepositoryTests : IDisposable
 
     private async Task AssertInvalidAsync(Func<LayoutRepository, Task> action, params string[] words)
     {
-        var e = await Assert.ThrowsAsync<LayoutException>(() => InTimeAsync(() => action(Open())));
+        var e = await Assert.ThrowsAsync<LayoutException>(() => InTimeAsync(async () =>
+        {
+            await action(Open());
+            return true;
+        }));
         Assert.True(e.IsInvalid, e.Message);
         Assert.All(words, w => Assert.Contains(w, e.Message, StringComparison.Ordinal));
         Assert.DoesNotContain(_folder, e.Message, StringComparison.Ordinal);
@@ -580,12 +584,6 @@ public sealed class LayoutRepositoryTests : IDisposable
 
     /// <summary>Opening a pipe blocks the thread that does it; here it is another one than the test's.</summary>
     private static async Task<T> InTimeAsync<T>(Func<Task<T>> action) => await Task.Run(action).WaitAsync(TimeSpan.FromSeconds(10));
-
-    private static Task<bool> InTimeAsync(Func<Task> action) => InTimeAsync(async () =>
-    {
-        await action();
-        return true;
-    });
 
     private string BlobFile(Digest digest) => Path.Combine(Folder, "blobs", "sha256", digest.Hex);
 

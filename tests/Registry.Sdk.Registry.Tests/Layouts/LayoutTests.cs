@@ -156,9 +156,11 @@ public sealed class LayoutTests(Registries registries) : IClassFixture<Registrie
         await using var bench = await CreateAsync("oci:../outside/orders");
         var folder = bench.Outside("orders");
         var platform = bench.Platform with { BaseReference = "scratch", BaseRegistry = "", BaseRepository = "" };
+        var arm = Directory.CreateDirectory(bench.Outside("arm64")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(arm, "api.dll"), "another assembly");
         bench.Request = bench.Request with
         {
-            Platforms = [platform, platform with { RuntimeIdentifier = "linux-arm64" }],
+            Platforms = [platform, platform with { RuntimeIdentifier = "linux-arm64", PublishDirectory = arm }],
             Destinations = [.. bench.Request.Destinations, new($"{bench.Open.Host}/{bench.Name}")],
         };
 
