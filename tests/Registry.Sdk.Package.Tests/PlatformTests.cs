@@ -77,6 +77,34 @@ public sealed class PlatformTests(PackageFixture fixture)
         Assert.Contains(second.Messages, m => m.Contains("linux/arm64/v8 sha256:", StringComparison.Ordinal));
     }
 
+    /// <summary>A directory below the project is output, not content of the application and no change of the tree; and it is a layout to others.</summary>
+    [Fact]
+    public async Task A_layout_directory_inside_the_project_is_whole_and_does_not_come_back_in()
+    {
+        const string Repository = "platforms/layout";
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        var project = workspace.Reference(Projects.Service(Kind.Web), fixture.Feed, Form.Sdk)
+            .Property("ContainerImageFormat", "OCI")
+            .Item("ContainerDestination", "oci:artifacts/service").Item("ContainerDestination", $"{fixture.Emulator.Host}/{Repository}");
+        var path = workspace.WriteService("src/service", "Service", project, Kind.Web);
+        await workspace.ReleaseAsync();
+
+        var first = await workspace.PublishAsync(path, "-t:PublishContainer");
+        var writes = fixture.Requests(Repository).Count(request => request.Method != "GET" && request.Method != "HEAD");
+        var second = await workspace.PublishAsync(path, "-t:PublishContainer");
+
+        Assert.True(first.Succeeded, first.ToString());
+        Assert.True(second.Succeeded, second.ToString());
+        Assert.Empty(first.Codes().Concat(second.Codes()));
+        Assert.True(writes > 0);
+        Assert.Equal(writes, fixture.Requests(Repository).Count(request => request.Method != "GET" && request.Method != "HEAD"));
+        Assert.DoesNotContain((await fixture.View.OwnFilesAsync(Repository, "v1.4.2")).Keys, name => name.Contains("artifacts", StringComparison.Ordinal));
+        var layout = Path.Combine(workspace.Root, "src/service/artifacts/service");
+        Assert.Empty(await OciSchemas.ValidateLayoutAsync(layout));
+        var inspected = JsonNode.Parse(await Skopeo.InspectAsync($"oci:{layout}:v1.4.2"))!;
+        Assert.Equal((await fixture.View.TagsAsync(Repository))["v1.4.2"], inspected["Digest"]!.GetValue<string>());
+    }
+
     [Fact]
     public async Task Platforms_that_publish_into_one_folder_are_refused()
     {

@@ -43,6 +43,12 @@ public static class PlanningStage
             return Outcome<Plan>.Failure(diagnostics);
         }
 
+        if (taking.Find(d => d.Repository is null) is { } directory && input.Image.Manifest.Descriptor.MediaType is MediaTypes.DockerManifest or MediaTypes.DockerIndex)
+        {
+            diagnostics.Add(DiagnosticCodes.DockerFormatInLayout.Report(
+                $"{directory}: the image is in Docker's format, as its base image is, and skopeo and umoci do not find tags of such images in a directory. Set ContainerImageFormat to OCI; the digest is then another, in all destinations."));
+        }
+
         // Of several platforms the first, as ImageReader sees an index.
         var ours = new ImageIdentity(input.Image.Manifest.Descriptor.Digest, input.Version.Version, input.Revision, input.Image.Platforms[0].Base.ReferencedDigest?.ToString(), input.Created);
         var results = await Task.WhenAll(taking.Select(d => PlanOneAsync(input, d, taking, ours, connections, anonymous, history, cancellationToken))).ConfigureAwait(false);

@@ -70,6 +70,8 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor UnlabelledMove = new("RSDK5008", Warning, "A floating tag names an image without version and revision labels and is moved without knowing whether forwards", "Nothing; or keep the tag with the destination's Tags metadata.");
     public static readonly DiagnosticDescriptor CredentialSourceBroken = new("RSDK5009", Error, "A credential source can't be read", "Correct or remove the file or helper of the message.");
 
+    public static readonly DiagnosticDescriptor DockerFormatInLayout = new("RSDK5010", Warning, "An image in Docker's format goes to an oci: destination, where skopeo and umoci do not find its tags", "Set ContainerImageFormat to OCI.");
+
     // 6xxx transfer
     public static readonly DiagnosticDescriptor TransferFailed = new("RSDK6001", Error, "Sending to a destination failed", "Publish again: what arrived is not sent twice.");
     public static readonly DiagnosticDescriptor TagsPending = new("RSDK6002", Error, "Tags were left pending", "Publish the same commit again: it finishes them.");
