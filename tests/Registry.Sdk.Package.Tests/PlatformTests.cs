@@ -18,7 +18,7 @@ public sealed class PlatformTests(PackageFixture fixture)
         await using var workspace = await fixture.CreateWorkspaceAsync();
         workspace.WriteLibrary("src/library", "Library");
         var project = workspace.Reference(Projects.Service(Kind.Web), fixture.Feed, Form.Sdk)
-            .Property("RuntimeIdentifiers", $"{BaseImageComposer.MachineRid};{PackageFixture.OtherRid}")
+            .Property("ContainerRuntimeIdentifiers", $"{BaseImageComposer.MachineRid};{PackageFixture.OtherRid}")
             // Packs of the other platform can't be had here, and nothing of them is wanted.
             .Property("UseAppHost", "false").Property("EnableRuntimePackDownload", "false").Property("EnableAppHostPackDownload", "false")
             .Property("Description", "Takes orders; ships: them")
