@@ -314,7 +314,9 @@ public static class PublishPipeline
             var rid = item.RuntimeIdentifier;
             if (Platform.FromRuntimeIdentifier(rid) is not { } platform)
             {
-                diagnostics.Add(DiagnosticCodes.WindowsRid.Report($"ContainerRuntimeIdentifier is '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifier to linux-x64 or linux-arm64."));
+                diagnostics.Add(DiagnosticCodes.WindowsRid.Report(request.Platforms.Count > 1
+                    ? $"ContainerRuntimeIdentifiers (or RuntimeIdentifiers) names '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifiers to linux-x64, linux-arm64 or both."
+                    : $"ContainerRuntimeIdentifier is '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifier to linux-x64 or linux-arm64."));
             }
             else if (!ridOf.TryAdd(platform, rid))
             {

@@ -87,20 +87,7 @@ public sealed class LayerTests(PackageFixture fixture)
             .Property("NoWarn", "$(NoWarn);NU1603")
             .Import("Sdk.props", fixture.Feed.PackageId, fixture.Feed.Version, "'$(Stock)' != 'true'"));
         workspace.WriteLibrary("src/library", "Library");
-        foreach (var (name, text) in new[] { ("Texts.resx", "hello"), ("Texts.de.resx", new string('ä', 40_000)) })
-        {
-            workspace.Write("src/library/" + name, $"""
-                <root>
-                  <resheader name="resmimetype"><value>text/microsoft-resx</value></resheader>
-                  <resheader name="version"><value>2.0</value></resheader>
-                  <resheader name="reader"><value>System.Resources.ResXResourceReader, System.Windows.Forms</value></resheader>
-                  <resheader name="writer"><value>System.Resources.ResXResourceWriter, System.Windows.Forms</value></resheader>
-                  <data name="Hello" xml:space="preserve"><value>{text}</value></data>
-                </root>
-
-                """);
-        }
-
+        workspace.WriteTexts("src/library", german: new string('ä', 40_000));
         workspace.Write("src/service/Program.cs", Program("1 order"));
         return workspace.Write("src/service/Service.csproj", ProjectBuilder.Web()
             .ProjectReference("../library/Library.csproj")

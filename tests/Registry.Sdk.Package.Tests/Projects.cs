@@ -75,6 +75,24 @@ public static class Projects
         return workspace.Write(Path.Combine(folder, name + ".csproj"), project ?? ProjectBuilder.Library());
     }
 
+    /// <summary>Texts in English and German, which makes a satellite assembly.</summary>
+    public static void WriteTexts(this Workspace workspace, string folder, string german)
+    {
+        foreach (var (name, text) in new[] { ("Texts.resx", "hello"), ("Texts.de.resx", german) })
+        {
+            workspace.Write(Path.Combine(folder, name), $"""
+                <root>
+                  <resheader name="resmimetype"><value>text/microsoft-resx</value></resheader>
+                  <resheader name="version"><value>2.0</value></resheader>
+                  <resheader name="reader"><value>System.Resources.ResXResourceReader, System.Windows.Forms</value></resheader>
+                  <resheader name="writer"><value>System.Resources.ResXResourceWriter, System.Windows.Forms</value></resheader>
+                  <data name="Hello" xml:space="preserve"><value>{text}</value></data>
+                </root>
+
+                """);
+        }
+    }
+
     /// <summary>Makes a project reference the package under test in one of the forms; files go to the root of the repository.</summary>
     public static ProjectBuilder Reference(this Workspace workspace, ProjectBuilder project, SdkFeed feed, Form form)
     {

@@ -63,20 +63,7 @@ public sealed class ReproducibleTests(PackageFixture fixture)
             app.Run();
 
             """);
-        foreach (var (name, text) in new[] { ("Texts.resx", "hello"), ("Texts.de.resx", "hallo") })
-        {
-            workspace.Write("src/service/" + name, $"""
-                <root>
-                  <resheader name="resmimetype"><value>text/microsoft-resx</value></resheader>
-                  <resheader name="version"><value>2.0</value></resheader>
-                  <resheader name="reader"><value>System.Resources.ResXResourceReader, System.Windows.Forms</value></resheader>
-                  <resheader name="writer"><value>System.Resources.ResXResourceWriter, System.Windows.Forms</value></resheader>
-                  <data name="Hello" xml:space="preserve"><value>{text}</value></data>
-                </root>
-
-                """);
-        }
-
+        workspace.WriteTexts("src/service", german: "hallo");
         workspace.Write("src/service/wwwroot/site.js", string.Concat(Enumerable.Repeat("console.log('hello');\n", 200)));
         workspace.Write("src/service/wwwroot/css/site.css", "body { color: black; }\n");
         File.SetUnixFileMode(workspace.Write("src/service/run.sh", "#!/bin/sh\nexec ./Service\n"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);

@@ -141,9 +141,12 @@ public static class ImagingStage
         const string DependencySuffix = ".deps.json";
         var runtimeConfig = platform.DependencyFile.EndsWith(DependencySuffix, StringComparison.Ordinal)
             && files.FirstOrDefault(f => f.Path == platform.DependencyFile[..^DependencySuffix.Length] + ".runtimeconfig.json") is { } file ? RuntimeConfig.Read(file) : null;
+        // A portable application on Alpine looks for musl's files, also where ContainerRuntimeIdentifier names glibc's RID beside ContainerFamily.
+        var isExact = platform.IsRuntimeIdentifierGiven
+            && (platform.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal) || !baseImage.Request.ToString().Contains("alpine", StringComparison.OrdinalIgnoreCase));
         return LayerSplit.Split(
             files, DependencyFile.Read(files, platform.DependencyFile),
-            graph?.ForImage(platform.IsRuntimeIdentifierGiven ? platform.RuntimeIdentifier : string.Empty, baseImage.Platform, environment, runtimeConfig));
+            graph?.ForImage(isExact ? platform.RuntimeIdentifier : string.Empty, baseImage.Platform, environment, runtimeConfig));
     }
 
     private static async Task<List<ComposedLayer>> WriteLayersAsync(PlatformInput platform, LayerSplitResult split, ImageCache cache, bool docker, string blobs, CancellationToken cancellationToken)

@@ -1,3 +1,5 @@
+using System.Formats.Tar;
+using System.IO.Compression;
 using System.Text;
 using Registry.Sdk.Core.Editions;
 using Registry.Sdk.Core.Imaging;
@@ -102,6 +104,56 @@ public sealed class ImagingStageTests : IDisposable
         var bill = await BillAsync(text, "x.staticwebassets.endpoints.json");
         var result = await ImagingStage.RunAsync(Input(bill), new OneBase(), CancellationToken.None);
         Assert.True(result.Succeeded);
+    }
+
+    /// <summary>A portable application's native files: what is left out is what the image can't look for.</summary>
+    [Theory]
+    [InlineData("linux-x64", false, "10.0", "linux-musl-x64 linux-x64")]
+    [InlineData("linux-x64", true, "10.0", "linux-x64")]
+    [InlineData("linux-x64", true, "10.0-alpine", "linux-musl-x64 linux-x64")]
+    [InlineData("linux-musl-x64", true, "10.0-alpine", "linux-musl-x64 linux-x64")]
+    public async Task Which_native_files_stay(string rid, bool isGiven, string tag, string stay)
+    {
+        var publish = Directory.CreateDirectory(Path.Combine(_folder, "native")).FullName;
+        string[] all = ["linux-arm64", "linux-musl-x64", "linux-x64", "win-x64"];
+        foreach (var native in all)
+        {
+            Directory.CreateDirectory(Path.Combine(publish, "runtimes", native, "native"));
+            await File.WriteAllTextAsync(Path.Combine(publish, "runtimes", native, "native", "thing"), native);
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(publish, "api.dll"), "an assembly");
+        await File.WriteAllTextAsync(Path.Combine(publish, "api.deps.json"), $$"""
+            { "runtimeTarget": { "name": ".NETCoreApp,Version=v10.0" },
+              "targets": { ".NETCoreApp,Version=v10.0": { "Thing/1.0.0": { "runtimeTargets": { {{string.Join(", ", all.Select(r => $$"""
+                  "runtimes/{{r}}/native/thing": { "rid": "{{r}}", "assetType": "native" }
+                  """))}} } } } },
+              "libraries": { "Thing/1.0.0": { "type": "package" } } }
+            """);
+        var graph = Path.Combine(_folder, "graph.json");
+        await File.WriteAllTextAsync(graph, """
+            { "runtimes": { "any": {}, "unix": { "#import": ["any"] }, "linux": { "#import": ["unix"] }, "linux-x64": { "#import": ["linux"] }, "linux-arm64": { "#import": ["linux"] },
+              "linux-musl": { "#import": ["linux"] }, "linux-musl-x64": { "#import": ["linux-musl", "linux-x64"] }, "win": { "#import": ["any"] }, "win-x64": { "#import": ["win"] } } }
+            """);
+        var bill = (await EditionsStage.RunAsync(new(publish), CancellationToken.None)).Value;
+        var input = Input(bill);
+        var platform = input.Platforms[0] with { RuntimeIdentifier = rid, IsRuntimeIdentifierGiven = isGiven, RuntimeIdentifierGraph = graph, DependencyFile = "api.deps.json", Base = input.Platforms[0].Base with { Tag = tag } };
+
+        var image = (await ImagingStage.RunAsync(input with { Platforms = [platform] }, new OneBase(), CancellationToken.None)).Value.Platforms[0];
+
+        await using var tar = new GZipStream(File.OpenRead(Path.Combine(Layout, "blobs", "sha256", image.Layers[^1].Descriptor.Digest.Hex)), CompressionMode.Decompress);
+        await using var reader = new TarReader(tar);
+        var found = new List<string>();
+        while (await reader.GetNextEntryAsync() is { } entry)
+        {
+            if (entry.EntryType == TarEntryType.RegularFile && entry.Name.StartsWith("app/runtimes/", StringComparison.Ordinal))
+            {
+                found.Add(entry.Name.Split('/')[2]);
+            }
+        }
+
+        Assert.Equal(stay, string.Join(' ', found));
+        Assert.Equal(all.Except(found).Sum(r => r.Length), image.LeftOut);
     }
 
     private string Layout => Path.Combine(_folder, "layout");
