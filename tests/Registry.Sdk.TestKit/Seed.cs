@@ -20,6 +20,9 @@ public sealed record SeedImage
 
     public string Architecture { get; init; } = "amd64";
 
+    /// <summary>Empty: none.</summary>
+    public string Variant { get; init; } = "";
+
     public int Layers { get; init; } = 2;
 
     /// <summary>Bytes of each layer.</summary>
@@ -62,7 +65,7 @@ public static class Seed
             ["os"] = "linux",
             ["config"] = inner,
             ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = diffIds },
-        });
+        }.With("variant", image.Variant));
         await BlobAsync(registry, repository, config);
         var manifestType = family + (image.Docker ? "distribution.manifest.v2+json" : "image.manifest.v1+json");
         var manifest = Json(new JsonObject
@@ -109,10 +112,11 @@ public static class Seed
         var children = new JsonArray();
         foreach (var image in images)
         {
-            var digest = await PushAsync(registry, repository, $"{tag}-{image.Architecture}", image);
+            var digest = await PushAsync(registry, repository, $"{tag}-{image.Architecture}{image.Variant}", image);
             var manifest = (await ManifestAsync(registry, repository, digest))!;
             var child = Descriptor(JsonNode.Parse(manifest)!["mediaType"]!.GetValue<string>(), manifest);
-            child["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = image.Architecture };
+            var isAttestation = image.Architecture == "unknown";
+            child["platform"] = new JsonObject { ["os"] = isAttestation ? "unknown" : "linux", ["architecture"] = image.Architecture }.With("variant", image.Variant);
             children.Add(child);
         }
 
@@ -194,7 +198,18 @@ public static class Seed
         answer.EnsureSuccessStatusCode();
     }
 
-    private static async Task<string> ManifestAsync(HttpClient registry, string repository, string reference, string mediaType, byte[] content)
+    private static JsonObject With(this JsonObject json, string name, string value)
+    {
+        if (value.Length > 0)
+        {
+            json[name] = value;
+        }
+
+        return json;
+    }
+
+    /// <summary>Puts a manifest as it is; gives its digest.</summary>
+    public static async Task<string> ManifestAsync(HttpClient registry, string repository, string reference, string mediaType, byte[] content)
     {
         using var body = new ByteArrayContent(content) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };
         using var answer = await registry.PutAsync(new Uri($"v2/{repository}/manifests/{reference}", UriKind.Relative), body);

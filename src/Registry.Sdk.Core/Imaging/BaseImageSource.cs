@@ -123,12 +123,14 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
         }
 
         var manifest = await repository.GetManifestAsync(digest.ToString(), cancellationToken).ConfigureAwait(false);
-        if (manifest is not null)
+        if (manifest is null)
         {
-            await cache.AddBlobAsync(digest, manifest.Content, cancellationToken).ConfigureAwait(false);
+            return null;
         }
 
-        return manifest;
+        await cache.AddBlobAsync(digest, manifest.Content, cancellationToken).ConfigureAwait(false);
+        // What the content says before what the answer's header said: the cache, and another registry, have the content alone.
+        return MediaTypes.OfManifest(manifest.Content) is { } told ? manifest with { Descriptor = manifest.Descriptor with { MediaType = told } } : manifest;
     }
 
     private async Task<byte[]?> ConfigAsync(IImageRepository repository, Descriptor descriptor, CancellationToken cancellationToken)
