@@ -283,38 +283,39 @@ public sealed class RegistryClient : IImageRepository
         }
 
         using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
+        using var silence = new SilenceGuard(AnswerTimeout, cancellationToken);
         long total = 0;
-        try
+        var body = await ReadAsync<Stream>(() => new(response.Content.ReadAsStreamAsync(silence.Token))).ConfigureAwait(false);
+        await using (body.ConfigureAwait(false))
         {
-            using var silence = new SilenceGuard(AnswerTimeout, cancellationToken);
-            var body = await response.Content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false);
-            await using (body.ConfigureAwait(false))
+            var buffer = new byte[128 * 1024];
+            int read;
+            while (total <= blob.Size && (read = await ReadAsync(() => body.ReadAsync(buffer, silence.Token)).ConfigureAwait(false)) > 0)
             {
-                var buffer = new byte[128 * 1024];
-                int read;
-                while ((read = await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false)) > 0)
-                {
-                    silence.Heard();
-                    total += read;
-                    if (total > blob.Size)
-                    {
-                        break;
-                    }
-
-                    hash.AppendData(buffer, 0, read);
-                    await target.WriteAsync(buffer.AsMemory(0, read), silence.Token).ConfigureAwait(false);
-                }
+                total += read;
+                hash.AppendData(buffer, 0, read);
+                // Not the registry's failure: the disk may be full.
+                await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+                silence.Heard();
             }
-        }
-        catch (Exception e) when (IsTransport(e, cancellationToken))
-        {
-            throw Unreachable(what, e);
         }
 
         var digest = Digest.FromHash(hash.GetHashAndReset());
         return total == blob.Size && digest == blob.Digest
             ? true
             : throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} is {(total > blob.Size ? "larger than" : $"{total} bytes, digest {digest}, instead of")} {blob.Size} bytes.");
+
+        async ValueTask<T> ReadAsync<T>(Func<ValueTask<T>> read)
+        {
+            try
+            {
+                return await read().ConfigureAwait(false);
+            }
+            catch (Exception e) when (IsTransport(e, cancellationToken))
+            {
+                throw Unreachable(what, e);
+            }
+        }
     }
 
     /// <summary>Whether the repository is there for the credentials in use, judged by its tag list.</summary>
