@@ -14,14 +14,12 @@ public sealed class ToughTests(PackageFixture fixture)
     public async Task A_publish_that_was_killed_while_it_composed_leaves_nothing_that_harms()
     {
         var service = await fixture.BuiltAsync();
-        var noise = Path.Combine(service.Folder, "bin", "Release", "net10.0", "publish", "noise.bin");
         var container = Fresh(service);
         await using var directory = new TempDirectory("tough");
         var cache = directory.Folder("cache");
+        var noise = await WriteNoiseAsync(service, NoiseLength);
         try
         {
-            await WriteNoiseAsync(noise);
-
             // In the middle of compressing, and with the compressed layer on its way into the cache.
             await KillAsync(service, () => Partial(container).Any(f => f.Length > NoiseLength / 2), cache);
             Assert.NotEmpty(Partial(container));
@@ -52,25 +50,34 @@ public sealed class ToughTests(PackageFixture fixture)
     {
         var service = await fixture.BuiltAsync();
         await using var directory = new TempDirectory("tough");
-        var alone = await service.PublishAsync(Destination("alone"), arguments: Cache(""));
-        Assert.True(alone.Succeeded, alone.ToString());
-        var digest = await DigestAsync(fixture.View, "tough/alone");
-
-        foreach (var names in new string[][] { ["one", "other"], ["same", "same"] })
+        // So that composing takes long enough for both to be at it.
+        var noise = await WriteNoiseAsync(service, NoiseLength / 4);
+        try
         {
-            var container = Fresh(service);
-            var cache = directory.Folder("cache-" + names[0]);
-            var results = await Task.WhenAll(names.Select(name => StartAsync(service, Destination(name), cache)));
+            var alone = await service.PublishAsync(Destination("alone"), arguments: Cache(""));
+            Assert.True(alone.Succeeded, alone.ToString());
+            var digest = await DigestAsync(fixture.View, "tough/alone");
 
-            Assert.All(results, result => Assert.True(result.Succeeded, result.ToString()));
-            Assert.All(results, result => Assert.Empty(result.Codes()));
-            foreach (var name in names)
+            foreach (var names in new string[][] { ["one", "other"], ["same", "same"] })
             {
-                Assert.Equal(digest, await DigestAsync(fixture.View, "tough/" + name));
-            }
+                var container = Fresh(service);
+                var cache = directory.Folder("cache-" + names[0]);
+                var results = await Task.WhenAll(names.Select(name => StartAsync(service, Destination(name), cache)));
 
-            AssertRight(container, cache);
-            Assert.Empty(Partial(container));
+                Assert.All(results, result => Assert.True(result.Succeeded, result.ToString()));
+                Assert.All(results, result => Assert.Empty(result.Codes()));
+                foreach (var name in names)
+                {
+                    Assert.Equal(digest, await DigestAsync(fixture.View, "tough/" + name));
+                }
+
+                AssertRight(container, cache);
+                Assert.Empty(Partial(container));
+            }
+        }
+        finally
+        {
+            File.Delete(noise);
         }
     }
 
@@ -232,17 +239,21 @@ public sealed class ToughTests(PackageFixture fixture)
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => publish);
     }
 
-    private static async Task WriteNoiseAsync(string path)
+    /// <summary>Puts a file that can't be compressed into the publish folder; gives its path.</summary>
+    private static async Task<string> WriteNoiseAsync(BuiltService service, long length)
     {
+        var path = Path.Combine(service.Folder, "bin", "Release", "net10.0", "publish", "noise.bin");
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         var random = new Random(7);
         var buffer = new byte[1 << 20];
         await using var file = File.Create(path);
-        for (var i = 0; i < NoiseLength / buffer.Length; i++)
+        for (var i = 0; i < length / buffer.Length; i++)
         {
             random.NextBytes(buffer);
             await file.WriteAsync(buffer);
         }
+
+        return path;
     }
 
     private static IEnumerable<FileInfo> Partial(string folder)
