@@ -73,6 +73,9 @@ public sealed record PublishRequest
     /// <summary>Plan only: registries are read, nothing is sent.</summary>
     public bool PlanOnly { get; init; }
 
+    /// <summary>Whether the build takes a warning of this code for an error (<c>MSBuildWarningsAsErrors</c>): then it stops what an error would.</summary>
+    public Func<string, bool> RaisesToError { get; init; } = static _ => false;
+
     /// <summary>The environment that credentials come from.</summary>
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
 
@@ -269,7 +272,17 @@ public static class PublishPipeline
         }
 
         run.Report = run.Report with { Image = image.Value };
+        if (HasErrors(request, diagnostics))
+        {
+            return;
+        }
+
         log.Stage($"Imaging: {image.Value.Manifest.Descriptor.Digest} in {request.LayoutDirectory}");
+        foreach (var platform in image.Value.Platforms.Where(p => p.LeftOut > 0))
+        {
+            log.Stage($"Imaging: left out {ConsoleReport.Bytes(platform.LeftOut)} of native files that {platform.Platform} can't use");
+        }
+
         foreach (var layer in image.Value.Platforms.SelectMany(p => p.Layers).Where(l => !l.IsFromBase).DistinctBy(l => l.Descriptor.Digest))
         {
             log.Stage($"Imaging: {layer.Content} layer {layer.Descriptor.Digest}, {ConsoleReport.Bytes(layer.Descriptor.Size)}, {(layer.Origin == LayerOrigin.Cached ? "from the cache" : "compressed")}");
@@ -287,7 +300,7 @@ public static class PublishPipeline
         }
 
         run.Report = run.Report with { Plan = plan.Value };
-        if (request.PlanOnly)
+        if (HasErrors(request, diagnostics) || request.PlanOnly)
         {
             return;
         }
@@ -374,6 +387,20 @@ public static class PublishPipeline
         }
 
         return new(RepositoryReference.Of(host, item.BaseRepository), item.BaseTag.Length > 0 ? item.BaseTag : digest is null ? "latest" : null, digest, platform);
+    }
+
+    /// <summary>Looked at before anything is sent: what the user raised to an error by then must not be told after the push.</summary>
+    private static bool HasErrors(PublishRequest request, List<Diagnostic> diagnostics)
+    {
+        for (var i = 0; i < diagnostics.Count; i++)
+        {
+            if (!diagnostics[i].IsError && request.RaisesToError(diagnostics[i].Code))
+            {
+                diagnostics[i] = diagnostics[i] with { Descriptor = diagnostics[i].Descriptor with { Severity = Severity.Error } };
+            }
+        }
+
+        return diagnostics.Exists(d => d.IsError);
     }
 
     private static void CheckPublishFolders(PublishRequest request, List<Diagnostic> diagnostics)

@@ -161,6 +161,8 @@ public sealed class PublishContainers : RegistrySdkTask
             VisibilityMismatch = VisibilityMismatch,
             Editions = Editions,
             PlanOnly = PlanOnly,
+            // IBuildEngine8, MSBuild 16.9: what -warnaserror, MSBuildWarningsAsErrors and MSBuildTreatWarningsAsErrors come to for this project.
+            RaisesToError = code => BuildEngine is IBuildEngine8 engine && engine.ShouldTreatWarningAsError(code),
             Environment = environment,
             Reports = new(Full(ReceiptPath), Variable(environment, "GITHUB_OUTPUT"), Variable(environment, "GITHUB_STEP_SUMMARY")),
         };

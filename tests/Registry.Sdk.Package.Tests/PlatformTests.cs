@@ -18,7 +18,7 @@ public sealed class PlatformTests(PackageFixture fixture)
         await using var workspace = await fixture.CreateWorkspaceAsync();
         workspace.WriteLibrary("src/library", "Library");
         var project = workspace.Reference(Projects.Service(Kind.Web), fixture.Feed, Form.Sdk)
-            .Property("ContainerRuntimeIdentifiers", $"{BaseImageComposer.MachineRid};{PackageFixture.OtherRid}")
+            .Property("ContainerRuntimeIdentifiers", $"{BaseImageComposer.MachineRid};{PackageFixture.OtherRid};{BaseImageComposer.MachineRid}")
             // Packs of the other platform can't be had here, and nothing of them is wanted.
             .Property("UseAppHost", "false").Property("EnableRuntimePackDownload", "false").Property("EnableAppHostPackDownload", "false")
             .Property("Description", "Takes orders; ships: them")
@@ -177,6 +177,13 @@ public sealed class PlatformTests(PackageFixture fixture)
             .Property("ContainerBaseImage", "scratch").Item("ContainerDestination", $"{fixture.Emulator.Host}/platforms/no-dotnet");
         var path = workspace.WriteService("src/service", "Service", project, Kind.Console);
         await workspace.ReleaseAsync();
+
+        // Who takes the warning for an error has nothing sent.
+        var strict = await workspace.PublishAsync(path, "-t:PublishContainer", "-warnaserror:RSDK4013");
+        Assert.False(strict.Succeeded);
+        Assert.Equal(["RSDK4013"], strict.Errors.Select(w => w.Code));
+        Assert.Empty(await fixture.View.TagsAsync("platforms/no-dotnet"));
+        Assert.False(JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(workspace.Root, "src/service/bin/container/receipt.json")))!["succeeded"]!.GetValue<bool>());
 
         var result = await workspace.PublishAsync(path, "-t:PublishContainer");
 

@@ -59,7 +59,7 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
         if (referenced is null)
         {
             return Outcome<BaseImage>.Failure(DiagnosticCodes.BaseImageMissing.Report(request.Place is RepositoryReference { Host: var host }
-                ? $"The base image {request} does not exist: {host} answers 404. Correct ContainerBaseImage (or ContainerFamily, ContainerBaseImage's tag)."
+                ? $"The base image {request} does not exist: {host} {(connections.Endpoint(host).IsMapped ? $"at {connections.Endpoint(host).BaseAddress.GetLeftPart(UriPartial.Authority)} (RegistrySdkEndpoint) " : string.Empty)}answers 404. Correct ContainerBaseImage, or ContainerFamily where it is inferred from that."
                 : $"The base image {request} does not exist: there is no such directory, or its index.json does not name it. Correct the path or tag in ContainerBaseImage."));
         }
 

@@ -63,7 +63,7 @@ internal sealed class StageChecks
         IReadOnlyList<string> command = [.. _input.Entrypoint, .. _input.Cmd];
         if (command.Count == 0)
         {
-            _found.Add(DiagnosticCodes.StartFileMissing.Report("The image has neither entrypoint nor command, so it can't start by itself. Set ContainerAppCommand or ContainerEntrypoint."));
+            _found.Add(DiagnosticCodes.StartFileMissing.Report("The image has neither entrypoint nor command, so it can't start by itself. Add a ContainerAppCommand or ContainerEntrypoint item."));
             return;
         }
 
@@ -84,7 +84,7 @@ internal sealed class StageChecks
 
         if (assembly is not null && IsOurs(assembly) && !_files.ContainsKey(assembly))
         {
-            _found.Add(DiagnosticCodes.StartFileMissing.Report($"The image starts '{string.Join(' ', command.Take(2))}', but {assembly} is not in it{Resembling(assembly)}. Correct ContainerAppCommand, ContainerEntrypoint or ContainerWorkingDirectory."));
+            _found.Add(DiagnosticCodes.StartFileMissing.Report($"The image starts '{string.Join(' ', command.Take(2))}', but {assembly} is not in it{Resembling(assembly)}. Correct the ContainerAppCommand or ContainerEntrypoint items, or ContainerWorkingDirectory."));
         }
 
         CheckArchitecture(start);
@@ -106,10 +106,15 @@ internal sealed class StageChecks
     {
         var isPath = command.Contains('/', StringComparison.Ordinal);
         var path = isPath ? Absolute(command) : command;
-        if (start is null && (isPath ? IsOurs(path) : _input.IsScratch))
+        if (start is null && !isPath && _files.ContainsKey(_directory + command))
         {
             _found.Add(DiagnosticCodes.StartFileMissing.Report(
-                $"The image starts '{command}', but {(isPath ? path + " is not in it" : "no folder of PATH has it")}{(isPath ? Resembling(path) : string.Empty)}. Correct ContainerAppCommand, ContainerEntrypoint or ContainerWorkingDirectory."));
+                $"The image starts '{command}', which is looked for in PATH and not in {_directory}, where it is. Write ./{command} or {_directory}{command} in the ContainerAppCommand or ContainerEntrypoint item."));
+        }
+        else if (start is null && (isPath ? IsOurs(path) : _input.IsScratch))
+        {
+            _found.Add(DiagnosticCodes.StartFileMissing.Report(
+                $"The image starts '{command}', but {(isPath ? path + " is not in it" : "no folder of PATH has it")}{(isPath ? Resembling(path) : string.Empty)}. Correct the ContainerAppCommand or ContainerEntrypoint items, or ContainerWorkingDirectory."));
         }
         else if (start is { IsExecutable: false })
         {
@@ -162,6 +167,8 @@ internal sealed class StageChecks
             return false;
         }
 
+        var missing = new List<string>();
+        var isNewer = false;
         foreach (var framework in config.Frameworks)
         {
             if (framework.Name is not ("Microsoft.NETCore.App" or "Microsoft.AspNetCore.App"))
@@ -180,9 +187,16 @@ internal sealed class StageChecks
             var policy = muxer?.RollForward ?? Set(_input.Environment.GetValueOrDefault("DOTNET_ROLL_FORWARD")) ?? framework.RollForward;
             if (RollForward.Accepts(framework.Version, policy, available) == false)
             {
-                _found.Add(DiagnosticCodes.FrameworkMissing.Report(
-                    $"The application needs {framework.Name} {framework.Version} (rollForward {policy ?? "Minor"}), but {_input.BaseName} has {available}. Choose a ContainerBaseImage of that version, or set RollForward in the project."));
+                missing.Add($"{framework.Name} {framework.Version} (rollForward {policy ?? "Minor"})");
+                isNewer |= NuGet.Versioning.SemanticVersion.TryParse(available, out var has) && NuGet.Versioning.SemanticVersion.TryParse(framework.Version, out var needs) && has > needs;
             }
+        }
+
+        if (missing.Count > 0)
+        {
+            // Rolling forward never goes down.
+            _found.Add(DiagnosticCodes.FrameworkMissing.Report(
+                $"The application needs {string.Join(" and ", missing)}, but {_input.BaseName} has .NET {runtime}. Choose a ContainerBaseImage of that version, or {(isNewer ? "set RollForward in the project" : "a lower TargetFramework")}."));
         }
 
         return false;
@@ -264,8 +278,8 @@ internal sealed class StageChecks
                 i += value is null ? 1 : 2;
             }
 
-            // Anything else is a command of the SDK, or of nobody.
-            var assembly = i < command.Count && IsAssembly(command[i]) ? command[i] : null;
+            // Anything else is a command of the SDK, or of nobody. None of the SDK's has a dot or a slash: that is a misspelt file.
+            var assembly = i < command.Count && (IsAssembly(command[i]) || command[i].AsSpan().ContainsAny('.', '/')) ? command[i] : null;
             return new(assembly, version, rollForward);
         }
     }

@@ -44,6 +44,10 @@ public sealed class StageChecksTests : IDisposable
     [InlineData("dotnet,exec,--depsfile,other.dll,--roll-forward,Major,Apl.dll", "", "/app/", false, "RSDK4012 /app/Apl.dll is not in it")]
     [InlineData("dotnet,--depsfile,other.dll,Api.dll,Apl.dll", "", "/app/", false, "")]
     [InlineData("dotnet,watch", "", "/app/", false, "")]
+    [InlineData("dotnet,Api.dl", "", "/app/", false, "RSDK4012 /app/Api.dl is not in it")] // no command of the SDK's has a dot
+    [InlineData("dotnet,bin/Api", "", "/app/", false, "RSDK4012 /app/bin/Api is not in it")]
+    [InlineData("Api", "", "/app/", false, "RSDK4012 Write ./Api or /app/Api")] // PATH is searched, and not the working directory
+    [InlineData("nope", "", "/app/", false, "")] // may be the base image's
     [InlineData("dotnet,--fx-version", "", "/app/", false, "")]
     [InlineData("dotnet,/opt/Other.dll", "", "/app/", false, "")]
     // on an image without files
@@ -72,8 +76,8 @@ public sealed class StageChecksTests : IDisposable
     [Theory]
     // frameworks, rollForward of the file; entrypoint; the image's environment; on scratch; what is said
     [InlineData("Core 10.0.0", "", "/app/Api", "DOTNET_VERSION=10.0.12", false, "")]
-    [InlineData("Core 10.0.0", "", "/app/Api", "DOTNET_VERSION=8.0.20", false, "RSDK4013 Microsoft.NETCore.App 10.0.0 (rollForward Minor), but the-base:1 has 8.0.20")]
-    [InlineData("Core 8.0.0", "", "dotnet,Api.dll", "DOTNET_VERSION=10.0.0", false, "RSDK4013 Microsoft.NETCore.App 8.0.0 (rollForward Minor), but the-base:1 has 10.0.0")]
+    [InlineData("Core 10.0.0", "", "/app/Api", "DOTNET_VERSION=8.0.20", false, "RSDK4013 Microsoft.NETCore.App 10.0.0 (rollForward Minor), but the-base:1 has .NET 8.0.20. Choose a ContainerBaseImage of that version, or a lower TargetFramework")]
+    [InlineData("Core 8.0.0", "", "dotnet,Api.dll", "DOTNET_VERSION=10.0.0", false, "RSDK4013 Microsoft.NETCore.App 8.0.0 (rollForward Minor), but the-base:1 has .NET 10.0.0. Choose a ContainerBaseImage of that version, or set RollForward")]
     [InlineData("Core 8.0.0", "Major", "/app/Api", "DOTNET_VERSION=10.0.0", false, "")]
     [InlineData("Core 8.0.0", "Disable", "/app/Api", "DOTNET_VERSION=10.0.0;DOTNET_ROLL_FORWARD=Major", false, "")] // the variable wins over the file
     [InlineData("Core 8.0.0", "Major", "/app/Api", "DOTNET_VERSION=10.0.0;DOTNET_ROLL_FORWARD=Minor", false, "RSDK4013 (rollForward Minor)")]
@@ -84,7 +88,7 @@ public sealed class StageChecksTests : IDisposable
     [InlineData("Core 8.0.0", "", "/app/Api", "DOTNET_VERSION=latest", false, "")]
     [InlineData("Core 10.0.0,Asp 10.0.0", "", "/app/Api", "DOTNET_VERSION=10.0.12;ASPNET_VERSION=10.0.12", false, "")]
     [InlineData("Core 10.0.0,Asp 10.0.0", "", "/app/Api", "DOTNET_VERSION=10.0.12", false, "RSDK4013 Microsoft.AspNetCore.App 10.0.0, but the-base:1 has .NET 10.0.12 without ASP.NET Core")]
-    [InlineData("Core 10.0.0,Asp 10.0.0", "", "/app/Api", "DOTNET_VERSION=8.0.1;ASPNET_VERSION=8.0.1", false, "RSDK4013 Microsoft.NETCore.App|RSDK4013 Microsoft.AspNetCore.App")]
+    [InlineData("Core 10.0.0,Asp 10.0.0", "", "/app/Api", "DOTNET_VERSION=8.0.1;ASPNET_VERSION=8.0.1", false, "RSDK4013 Microsoft.NETCore.App 10.0.0 (rollForward Minor) and Microsoft.AspNetCore.App 10.0.0")]
     [InlineData("Core 10.0.0,Desktop 10.0.0", "", "/app/Api", "DOTNET_VERSION=10.0.12", false, "")]
     [InlineData("Core 10.0.0", "", "/app/start.sh", "DOTNET_VERSION=8.0.0", false, "RSDK4013")] // whatever the script does, it is this application
     [InlineData("Core 10.0.0", "", "tini,/app/Api", "DOTNET_VERSION=8.0.0", false, "RSDK4013")]
