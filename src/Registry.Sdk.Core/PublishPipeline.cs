@@ -227,7 +227,7 @@ public static class PublishPipeline
         var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository?.Host).OfType<RegistryHost>()], diagnostics);
         var bases = ParseBases(request, diagnostics);
         var cache = ParseCache(request, diagnostics);
-        CheckPublishFolders(request, diagnostics);
+        CheckPublishFolders(request, destinations, diagnostics);
         CheckSwitches(request, diagnostics);
         if (!request.Derived.Succeeded || diagnostics.Exists(d => d.IsError))
         {
@@ -403,8 +403,22 @@ public static class PublishPipeline
         return diagnostics.Exists(d => d.IsError);
     }
 
-    private static void CheckPublishFolders(PublishRequest request, List<Diagnostic> diagnostics)
+    private static void CheckPublishFolders(PublishRequest request, IReadOnlyList<Destination> destinations, List<Diagnostic> diagnostics)
     {
+        // What we write there the next publish would ship.
+        foreach (var folder in request.Platforms.Select(p => Real(p.PublishDirectory)).Distinct(StringComparer.Ordinal))
+        {
+            foreach (var layout in destinations.Select(d => d.Place).OfType<LayoutDirectory>().Where(l => RealPath.IsInside(Real(l.FullPath), folder)))
+            {
+                diagnostics.Add(DiagnosticCodes.BadLayoutPath.Report($"The destination '{layout}' lies in the publish folder, so the next image would hold it. Name a directory outside {folder} in {request.DestinationProperty}."));
+            }
+
+            if (request.CacheDirectory.Length > 0 && RealPath.IsInside(Real(request.CacheDirectory), folder))
+            {
+                diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkCacheDirectory is '{request.CacheDirectory}', in the publish folder, so the next image would hold it. Name a folder outside {folder}."));
+            }
+        }
+
         // Which of the two builds a file there is from nobody could tell.
         foreach (var shared in request.Platforms.GroupBy(p => Path.TrimEndingDirectorySeparator(p.PublishDirectory), StringComparer.Ordinal).Where(g => g.Count() > 1))
         {
@@ -412,6 +426,8 @@ public static class PublishPipeline
                 $"The builds of {string.Join(" and ", shared.Select(p => p.RuntimeIdentifier))} publish into one folder, {shared.Key}. Remove PublishDir (dotnet publish -o) and AppendRuntimeIdentifierToOutputPath, or name one platform with RuntimeIdentifier.", shared.Key));
         }
     }
+
+    private static string Real(string path) => RealPath.Resolve(path) ?? Path.GetFullPath(path);
 
     private static ImageCache ParseCache(PublishRequest request, List<Diagnostic> diagnostics)
     {

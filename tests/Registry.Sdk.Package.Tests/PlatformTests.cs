@@ -85,7 +85,8 @@ public sealed class PlatformTests(PackageFixture fixture)
         await using var workspace = await fixture.CreateWorkspaceAsync();
         var project = workspace.Reference(Projects.Service(Kind.Web), fixture.Feed, Form.Sdk)
             .Property("ContainerImageFormat", "OCI")
-            .Item("ContainerDestination", "oci:artifacts/service").Item("ContainerDestination", $"{fixture.Emulator.Host}/{Repository}");
+            .Property("RegistrySdkReceiptPath", "receipt.json")
+            .Item("ContainerDestination", "oci:artifacts/o'brien").Item("ContainerDestination", $"{fixture.Emulator.Host}/{Repository}");
         var path = workspace.WriteService("src/service", "Service", project, Kind.Web);
         await workspace.ReleaseAsync();
 
@@ -98,8 +99,8 @@ public sealed class PlatformTests(PackageFixture fixture)
         Assert.Empty(first.Codes().Concat(second.Codes()));
         Assert.True(writes > 0);
         Assert.Equal(writes, fixture.Requests(Repository).Count(request => request.Method != "GET" && request.Method != "HEAD"));
-        Assert.DoesNotContain((await fixture.View.OwnFilesAsync(Repository, "v1.4.2")).Keys, name => name.Contains("artifacts", StringComparison.Ordinal));
-        var layout = Path.Combine(workspace.Root, "src/service/artifacts/service");
+        Assert.DoesNotContain((await fixture.View.OwnFilesAsync(Repository, "v1.4.2")).Keys, name => name.Contains("artifacts", StringComparison.Ordinal) || name.Contains("receipt", StringComparison.Ordinal));
+        var layout = Path.Combine(workspace.Root, "src/service/artifacts/o'brien");
         Assert.Empty(await OciSchemas.ValidateLayoutAsync(layout));
         var inspected = JsonNode.Parse(await Skopeo.InspectAsync($"oci:{layout}:v1.4.2"))!;
         Assert.Equal((await fixture.View.TagsAsync(Repository))["v1.4.2"], inspected["Digest"]!.GetValue<string>());

@@ -188,7 +188,7 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
             return (offered.Architecture, offered.Variant) switch
             {
                 (_, null or "") or ("arm64", "v8") or ("amd64", "v1") => 0,
-                _ => 1,
+                (_, var variant) => variant[^1], // v2 asks less of a machine than v3
             };
         }
 

@@ -55,7 +55,7 @@ internal sealed record ElfHeader(bool Is64Bit, bool IsBigEndian, ushort Machine,
         var table = is64 ? Long(header.AsSpan(32), big) : Word(header.AsSpan(28), big);
         var entrySize = Half(header.AsSpan(is64 ? 54 : 42), big);
         var count = Half(header.AsSpan(is64 ? 56 : 44), big);
-        if (entrySize < (is64 ? 56 : 32) || table > (ulong)file.Size || BoundedFile.ReadAt(file, (long)table, entrySize * count) is not { } entries)
+        if (entrySize < (is64 ? 56 : 32) || table > (ulong)file.Size || BoundedFile.ReadAt(file, (long)table, (long)entrySize * count) is not { } entries)
         {
             return null;
         }

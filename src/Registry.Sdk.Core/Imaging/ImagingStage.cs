@@ -259,6 +259,11 @@ public static class ImagingStage
         {
             old.Delete();
         }
+
+        foreach (var old in new DirectoryInfo(image.LayoutDirectory).EnumerateFiles().Where(f => WholeFile.IsTemporary(f.Name) && f.LastWriteTimeUtc < young))
+        {
+            old.Delete();
+        }
     }
 
     /// <summary>Whether tar entries below it are where it says: an absolute path, already normal.</summary>

@@ -59,7 +59,7 @@ internal static class LayerSplit
             }
 
             var asset = Owner(file.Path, dependencies);
-            (asset?.Rid is { } rid && reachable?.Keeps(rid) == false ? leftOut : layers[Kind(asset?.Type ?? WebAssetOwner(file.Path, dependencies))]).Add(file);
+            (asset?.Rid is { } rid && file.Path.StartsWith("runtimes/", StringComparison.Ordinal) && reachable?.Keeps(rid) == false ? leftOut : layers[Kind(asset?.Type ?? WebAssetOwner(file.Path, dependencies))]).Add(file);
         }
 
         // Upwards, never downwards: what is small must not make a layer below it change.

@@ -37,7 +37,7 @@ internal static class LayerWriter
     /// </summary>
     internal static string CacheKey { get; } = $"gzip1-{ParallelGzip.Level}-{ParallelGzip.BlockSize}-{Environment.Version}-{RuntimeInformation.RuntimeIdentifier}";
 
-    /// <summary>Writes the files and their parent directories, sorted, as a blob.</summary>
+    /// <summary>Writes the files and their directories, sorted, as a blob; of <paramref name="directory"/>'s own parents none.</summary>
     /// <param name="files">Distinct paths, any order. Each is opened once or twice.</param>
     /// <param name="directory">A directory that exists even if it has no files, without leading slash; or empty.</param>
     /// <param name="blobs">Folder of blobs by the hex digits of their digest.</param>
@@ -108,9 +108,11 @@ internal static class LayerWriter
 
     private static SortedDictionary<string, LayerFile?> Entries(IReadOnlyCollection<LayerFile> files, string directory)
     {
-        // Directories end in '/', so ordinal order puts each before what it holds.
+        // Directories end in '/', so ordinal order puts each before what it holds. Those above the application's are the base image's: an entry of
+        // ours would take its owner, mode (/tmp, /root) or link (/bin, /lib) away.
         var entries = new SortedDictionary<string, LayerFile?>(StringComparer.Ordinal);
-        AddParents(directory.Trim('/') + "/x");
+        var root = directory.Trim('/');
+        AddParents(root + "/x");
         foreach (var file in files)
         {
             AddParents(file.Path);
@@ -121,7 +123,7 @@ internal static class LayerWriter
 
         void AddParents(string path)
         {
-            for (var slash = path.IndexOf('/', StringComparison.Ordinal); slash > 0; slash = path.IndexOf('/', slash + 1))
+            for (var slash = path.IndexOf('/', path.StartsWith(root + "/", StringComparison.Ordinal) ? root.Length : 0); slash > 0; slash = path.IndexOf('/', slash + 1))
             {
                 entries.TryAdd(path[..(slash + 1)], null);
             }

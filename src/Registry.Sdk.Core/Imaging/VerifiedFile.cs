@@ -21,9 +21,14 @@ internal static class VerifiedFile
     public static async Task<byte[]> ReadAsync(BillFile file, CancellationToken cancellationToken)
     {
         byte[] content;
+        if (!BoundedFile.IsThere(file))
+        {
+            throw new FileChangedException(file, $"it has no longer {file.Size} bytes");
+        }
+
         try
         {
-            content = await File.ReadAllBytesAsync(file.SourcePath, cancellationToken).ConfigureAwait(false);
+            content = file.Size == 0 ? [] : await File.ReadAllBytesAsync(file.SourcePath, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -64,7 +69,7 @@ internal static class VerifiedFile
         private readonly BillFile _file;
         private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
-        private VerifyingStream(BillFile file, FileStream inner)
+        private VerifyingStream(BillFile file, Stream inner)
             : base(inner)
         {
             _file = file;
@@ -81,25 +86,18 @@ internal static class VerifiedFile
 
         public static VerifyingStream Open(BillFile file)
         {
-            FileStream inner;
-            long length;
             try
             {
-                inner = new FileStream(file.SourcePath, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
-                length = inner.Length;
+                // Not opened before it is known to be a file of this length: a pipe would wait for a writer, and has none.
+                var length = new FileInfo(file.SourcePath).Length;
+                return length == file.Size
+                    ? new(file, length == 0 ? Null : new FileStream(file.SourcePath, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan }))
+                    : throw new FileChangedException(file, $"it has {length} bytes instead of {file.Size}");
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 throw new FileChangedException(file, e.Message);
             }
-
-            if (length != file.Size)
-            {
-                inner.Dispose();
-                throw new FileChangedException(file, $"it has {length} bytes instead of {file.Size}");
-            }
-
-            return new(file, inner);
         }
 
         protected override void Saw(ReadOnlySpan<byte> bytes)

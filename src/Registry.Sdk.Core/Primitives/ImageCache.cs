@@ -288,6 +288,11 @@ public sealed class ImageCache
         FileStream entry;
         try
         {
+            if (new FileInfo(path).Length == 0)
+            {
+                return null; // nothing of ours is empty, and a pipe would not open
+            }
+
             entry = OpenRead(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -343,7 +348,7 @@ public sealed class ImageCache
                 var path = Path.Combine(directory, name);
                 var length = head.Length + content.Length;
                 // One that is there and wrong is found out, and deleted, when it is used.
-                if (length > _maximumBytes || (new FileInfo(path) is { Exists: true } present && present.Length == length))
+                if (length == 0 || length > _maximumBytes || (new FileInfo(path) is { Exists: true } present && present.Length == length))
                 {
                     return;
                 }

@@ -25,6 +25,7 @@ public sealed record LayoutDirectory(string FullPath, string Written) : ImagePla
         ArgumentNullException.ThrowIfNull(text);
         var written = text[Prefix.Length..].Replace('\\', '/');
         why = written.Length == 0 || written.Any(char.IsControl) ? "it has no path, or one with control characters."
+            : written.StartsWith('~') ? "no shell replaces its '~'. Write the path out."
             // What reads layouts (skopeo, umoci, docker) ends the path at the first colon; after a drive letter alone it is part of one.
             : written[(OperatingSystem.IsWindows() && written is [_, ':', ..] ? 2 : 0)..].Contains(':', StringComparison.Ordinal) ? "its path holds a ':'. Tags are computed, or come from its Tags metadata."
             : string.Empty;

@@ -106,6 +106,39 @@ public sealed class ImagingStageTests : IDisposable
         Assert.True(result.Succeeded);
     }
 
+    /// <summary>Named like an assembly, and none.</summary>
+    [Theory]
+    [InlineData("", 20)]
+    [InlineData("", 100)]
+    [InlineData("", 1_000_000)]
+    [InlineData("MZ", 200)]
+    [InlineData("MZ", 2)]
+    public async Task What_is_no_assembly_is_a_file_like_any_other(string begin, int length)
+    {
+        var bill = await BillAsync(begin.PadRight(length, '\0'), "placeholder.dll");
+        Assert.True((await ImagingStage.RunAsync(Input(bill) with { SourceRoots = [_folder] }, new OneBase(), CancellationToken.None)).Succeeded);
+    }
+
+    /// <summary>A pipe opens once somebody writes to it, which nobody does.</summary>
+    [Theory]
+    [InlineData("content", "api")]
+    [InlineData("", "api")]
+    [InlineData("content", "api.dll")]
+    public async Task A_file_that_became_a_pipe_has_changed(string content, string name)
+    {
+        var bill = await BillAsync(content, name);
+        var file = bill.Files[0].SourcePath;
+        File.Delete(file);
+        using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", file))
+        {
+            await mkfifo.WaitForExitAsync();
+        }
+
+        var result = await Task.Run(() => ImagingStage.RunAsync(Input(bill) with { SourceRoots = [_folder] }, new OneBase(), CancellationToken.None)).WaitAsync(TimeSpan.FromSeconds(20));
+        // Nothing is read of what has nothing in it.
+        Assert.Equal(content.Length == 0 ? [] : ["RSDK4006"], result.Diagnostics.Where(d => d.IsError).Select(d => d.Code));
+    }
+
     /// <summary>A portable application's native files: what is left out is what the image can't look for.</summary>
     [Theory]
     [InlineData("linux-x64", false, "10.0", "linux-musl-x64 linux-x64")]

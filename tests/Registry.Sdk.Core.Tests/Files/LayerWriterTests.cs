@@ -91,7 +91,9 @@ public sealed class LayerWriterTests : IDisposable
     [Fact]
     public void A_working_directory_without_files_is_there()
     {
-        Assert.Equal(["srv/", "srv/app/"], Write([], "srv/app").Entries.Select(e => e.Name));
+        Assert.Equal(["srv/app/"], Write([], "srv/app").Entries.Select(e => e.Name));
+        // Its parents are the base image's: /home/app may be a user's, /tmp everybody's, /lib a link.
+        Assert.Equal(["home/app/svc/", "home/app/svc/sub/", "home/app/svc/sub/a"], Write([File("home/app/svc/sub/a", [1], false)], "home/app/svc").Entries.Select(e => e.Name));
         Assert.Empty(Write([], "").Entries);
     }
 

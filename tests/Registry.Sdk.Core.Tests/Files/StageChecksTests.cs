@@ -108,6 +108,19 @@ public sealed class StageChecksTests : IDisposable
         static string Full(string name) => name switch { "Core" => "NETCore", "Asp" => "AspNetCore", _ => name };
     }
 
+    /// <summary>What a file says about itself may be more than any memory.</summary>
+    [Theory]
+    [InlineData(0xffff, 0xffff)]
+    [InlineData(0x7fff, 0xffff)]
+    public void A_header_that_lies_is_no_header(int entrySize, int count)
+    {
+        var bytes = Elf(62);
+        (bytes[54], bytes[55], bytes[56], bytes[57]) = ((byte)entrySize, (byte)(entrySize >> 8), (byte)count, (byte)(count >> 8));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Says("", Input([File("Api", bytes, executable: true)], "/app/Api", ""));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 10_000_000);
+    }
+
     [Fact]
     public void Of_two_applications_none_is_guessed()
     {

@@ -35,6 +35,19 @@ public class LayerSplitTests
         Assert.Equal(Published.OrderBy(p => p.Path, StringComparer.Ordinal), Where(result).OrderBy(p => p.Path, StringComparer.Ordinal));
     }
 
+    /// <summary>A dependency file can say what it likes about files that are not below runtimes/.</summary>
+    [Fact]
+    public void Only_runtime_files_are_left_out()
+    {
+        var dependencies = DependencyFile.Parse("Api.deps.json", """
+            { "runtimeTarget": { "name": "t" }, "targets": { "t": { "X/1.0.0": { "runtimeTargets": {
+                "Api.dll": { "rid": "win-x64", "assetType": "runtime" }, "runtimes/win-x64/native/x.dll": { "rid": "win-x64", "assetType": "native" } } } } },
+              "libraries": { "X/1.0.0": { "type": "package" } } }
+            """u8.ToArray());
+        var result = LayerSplit.Split([File("Api.dll", Large), File("runtimes/win-x64/native/x.dll", Large)], dependencies, LinuxX64);
+        Assert.Equal(["runtimes/win-x64/native/x.dll"], result.LeftOut.Select(f => f.Path));
+    }
+
     [Fact]
     public void A_self_contained_application_s_runtime_lies_below_all()
     {

@@ -55,6 +55,7 @@ public class DestinationTests
     [InlineData("http://registry.example/a", "RSDK9005", "Write 'registry.example/a' in ContainerDestination")]
     [InlineData("HTTP://10.0.0.1:5000/a", "RSDK9005", "Insecure=\"true\"")]
     [InlineData("oci:", "RSDK9014", "it has no path")]
+    [InlineData("oci:~/images", "RSDK9014", "no shell replaces its '~'")]
     [InlineData("oci:artifacts/image:v1", "RSDK9014", "its path holds a ':'. Tags are computed")]
     public void No_destination(string text, string code, string says)
     {

@@ -181,6 +181,8 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
         }),
         ["Windows RID"] = new("RSDK4005", ["ContainerRuntimeIdentifier is 'win-x64'", "linux-x64"], b => b.Platform = b.Platform with { RuntimeIdentifier = "win-x64" }),
         ["two RIDs of one platform"] = new("RSDK4007", ["ContainerRuntimeIdentifiers names linux-x64 and linux-musl-x64", "Remove one"], b => b.Request = b.Request with { Platforms = [b.Platform, b.Platform with { RuntimeIdentifier = "linux-musl-x64", PublishDirectory = b.Outside("other") }] }),
+        ["layout in the publish folder"] = new("RSDK9014", ["lies in the publish folder", "ContainerDestination"], b => b.Request = b.Request with { Destinations = [new($"oci:{b.PublishDirectory}/image"), .. b.Request.Destinations] }),
+        ["cache in the publish folder"] = new("RSDK9016", ["RegistrySdkCacheDirectory is", "in the publish folder"], b => b.Request = b.Request with { CacheDirectory = Path.Combine(b.PublishDirectory, "cache"), CacheSize = "10" }),
         ["malformed base image"] = new("RSDK4001", ["ContainerBaseImage is"], b => b.Platform = b.Platform with { BaseRepository = "Dotnet" }),
         ["declared private and readable by anyone"] = new("RSDK7001", ["declared private", "Visibility"], b => b.Request = b.Request with { Destinations = [new($"{b.Open.Host}/{b.Name}", Visibility: "private"), new($"{b.Closed.Host}/{b.Name}")] }),
     };
