@@ -58,6 +58,9 @@ internal static class ProcessEnvironment
             Environment.SetEnvironmentVariable(name, value);
         }
 
+        // MSBuild takes it for the property: what is kept of our images is of no use to anybody.
+        Environment.SetEnvironmentVariable("RegistrySdkCacheDirectory", Path.Combine(temporary, "cache"));
+
         foreach (var name in new[] { "TMPDIR", "TEMP", "TMP" })
         {
             Environment.SetEnvironmentVariable(name, temporary);

@@ -58,7 +58,7 @@ public sealed partial class QuickstartTests
     private static CleanEnvironment NewcomersEnvironment(TempDirectory temp)
     {
         var home = temp.Folder("a home");
-        foreach (var file in Directory.EnumerateFiles(TestRun.Home, "*", SearchOption.AllDirectories))
+        foreach (var file in Directory.EnumerateFiles(TestRun.Home, "*", SearchOption.AllDirectories).Where(file => !file.Contains("/.cache/", StringComparison.Ordinal)))
         {
             File.Copy(file, temp.File("a home", Path.GetRelativePath(TestRun.Home, file)));
         }
@@ -91,6 +91,7 @@ public sealed partial class QuickstartTests
             .Select(process => process + ": " + Read(process, "cmdline").Replace('\0', ' ')));
         Assert.Empty(Directory.EnumerateFileSystemEntries(temp.Folder("a tmp"), "rsdk*"));
         Assert.Empty(Directory.EnumerateFileSystemEntries(temp.Folder("ci")));
+        Assert.False(Directory.Exists(Path.Combine(temp.Folder("a home"), ".cache", "registry-sdk")));
     }
 
     private static string Read(string process, string file)
