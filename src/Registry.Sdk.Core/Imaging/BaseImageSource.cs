@@ -67,7 +67,8 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
         Platform? listed = null;
         if (MediaTypes.IsIndex(referenced.Descriptor.MediaType))
         {
-            var children = Children(referenced.Content);
+            // Attestations and nested indexes are no platforms.
+            var children = RegistryJson.Children(RegistryJson.Parse(referenced.Content)).Where(c => MediaTypes.IsManifest(c.Descriptor.MediaType)).ToList();
             if (Choose(children, request.Platform) is not { } child)
             {
                 return WrongPlatform(request, children.Select(c => c.Platform).OfType<Platform>().Where(p => p.Os != "unknown"));
@@ -149,26 +150,10 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
         return config;
     }
 
-    private static List<(Platform? Platform, Descriptor Descriptor)> Children(byte[] index)
-    {
-        var result = new List<(Platform?, Descriptor)>();
-        foreach (var node in RegistryJson.Parse(index)?["manifests"] as JsonArray ?? [])
-        {
-            // Attestations and nested indexes are no platforms.
-            if (Descriptor.FromJson(node) is { } descriptor && MediaTypes.IsManifest(descriptor.MediaType))
-            {
-                var platform = node!["platform"] as JsonObject;
-                result.Add((platform is null ? null : new(platform["os"]?.ToString() ?? string.Empty, platform["architecture"]?.ToString() ?? string.Empty, platform["variant"]?.ToString()), descriptor));
-            }
-        }
-
-        return result;
-    }
-
-    private static (Platform Platform, Descriptor Descriptor)? Choose(List<(Platform? Platform, Descriptor Descriptor)> children, Platform wanted)
+    private static (Descriptor Descriptor, Platform Platform)? Choose(List<(Descriptor Descriptor, Platform? Platform)> children, Platform wanted)
         => children.Where(c => Rank(c.Platform, wanted) is not null)
             .OrderBy(c => Rank(c.Platform, wanted)) // stable: of equals the first, as the image spec has it
-            .Select(c => ((Platform, Descriptor)?)(c.Platform!, c.Descriptor))
+            .Select(c => ((Descriptor, Platform)?)(c.Descriptor, c.Platform!))
             .FirstOrDefault();
 
     /// <summary>How well an offered platform fits, 0 best; null if it does not.</summary>

@@ -255,12 +255,9 @@ public static class ImagingStage
         var used = image.Platforms.SelectMany(p => p.Layers.Select(l => l.Descriptor.Digest.Hex).Append(p.Config.Digest.Hex))
             .Concat(image.Manifests.Select(m => m.Descriptor.Digest.Hex)).ToHashSet(StringComparer.Ordinal);
         var young = DateTime.UtcNow - KeepUnused;
-        foreach (var old in new DirectoryInfo(blobs).EnumerateFiles().Where(f => !used.Contains(f.Name) && f.LastWriteTimeUtc < young))
-        {
-            old.Delete();
-        }
-
-        foreach (var old in new DirectoryInfo(image.LayoutDirectory).EnumerateFiles().Where(f => WholeFile.IsTemporary(f.Name) && f.LastWriteTimeUtc < young))
+        var unused = new DirectoryInfo(blobs).EnumerateFiles().Where(f => !used.Contains(f.Name))
+            .Concat(new DirectoryInfo(image.LayoutDirectory).EnumerateFiles().Where(f => WholeFile.IsTemporary(f.Name)));
+        foreach (var old in unused.Where(f => f.LastWriteTimeUtc < young))
         {
             old.Delete();
         }

@@ -48,11 +48,9 @@ internal static class ImageReader
             created);
     }
 
+    // Attestations (platform unknown/unknown) are no image and have no labels.
     private static Digest? FirstChild(byte[] index)
-        => Parse(index)?["manifests"] is JsonArray children
-            // Attestations (platform unknown/unknown) are no image and have no labels.
-            ? children.Where(c => (c?["platform"] as JsonObject)?["os"]?.ToString() != "unknown").Select(Descriptor.FromJson).FirstOrDefault(d => d is not null && MediaTypes.IsManifest(d.MediaType))?.Digest
-            : null;
+        => RegistryJson.Children(Parse(index)).FirstOrDefault(c => c.Platform?.Os != "unknown" && MediaTypes.IsManifest(c.Descriptor.MediaType)).Descriptor?.Digest;
 
     private static JsonObject? Parse(byte[] content)
     {

@@ -66,7 +66,7 @@ public static class DestinationParser
             }
 
             // Two names that end in one place are one repository too: a re-mapped host, localhost and 127.0.0.1.
-            var place = destination.Repository is { } repository ? $"{endpoints.Resolve(repository.Host).Identity}/{repository.Name}" : LayoutDirectory.Prefix + ((LayoutDirectory)destination.Place).FullPath;
+            var place = endpoints.Identity(destination.Place) + (destination.Repository is { } repository ? "/" + repository.Name : string.Empty);
             if (seen.TryGetValue(place, out var first))
             {
                 diagnostics.Add(DiagnosticCodes.DuplicateDestination.Report(

@@ -81,6 +81,14 @@ public sealed class EndpointMap
         return map;
     }
 
+    /// <summary>What makes two places one: the address that is really spoken to, or the directory.</summary>
+    public string Identity(ImagePlace place) => place switch
+    {
+        RepositoryReference repository => Resolve(repository.Host).Identity,
+        LayoutDirectory layout => LayoutDirectory.Prefix + layout.FullPath,
+        _ => throw new ArgumentOutOfRangeException(nameof(place)),
+    };
+
     /// <summary>The address of a host: its item's, else https (Docker Hub's API host for <c>docker.io</c>), http for loopback.</summary>
     public RegistryEndpoint Resolve(RegistryHost host)
     {

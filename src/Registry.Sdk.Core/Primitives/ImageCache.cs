@@ -339,7 +339,6 @@ public sealed class ImageCache
             return;
         }
 
-        string? temporary = null;
         try
         {
             var content = open();
@@ -355,33 +354,28 @@ public sealed class ImageCache
 
                 CreateFolder(_directory!);
                 CreateFolder(directory);
-                temporary = WholeFile.Temporary(directory);
-                var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0, Options = FileOptions.Asynchronous };
-                if (!OperatingSystem.IsWindows())
-                {
-                    options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-                }
-
-                var file = new FileStream(temporary, options);
-                await using (file.ConfigureAwait(false))
-                {
-                    await file.WriteAsync(head, cancellationToken).ConfigureAwait(false);
-                    await content.CopyToAsync(file, ChunkLength, cancellationToken).ConfigureAwait(false);
-                }
-
-                File.Move(temporary, path, overwrite: true);
+                await WholeFile.WriteAsync(path, temporary => WriteEntryAsync(temporary, head, content, cancellationToken), cancellationToken).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Then it is not kept.
         }
-        finally
+    }
+
+    private static async Task WriteEntryAsync(string path, byte[] head, Stream content, CancellationToken cancellationToken)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0, Options = FileOptions.Asynchronous };
+        if (!OperatingSystem.IsWindows())
         {
-            if (temporary is not null)
-            {
-                WholeFile.Discard(temporary);
-            }
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        var file = new FileStream(path, options);
+        await using (file.ConfigureAwait(false))
+        {
+            await file.WriteAsync(head, cancellationToken).ConfigureAwait(false);
+            await content.CopyToAsync(file, ChunkLength, cancellationToken).ConfigureAwait(false);
         }
     }
 

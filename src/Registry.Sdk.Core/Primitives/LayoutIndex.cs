@@ -69,7 +69,7 @@ internal sealed class LayoutIndex
     {
         try
         {
-            return [.. (RegistryJson.Parse(content)?["manifests"] as JsonArray ?? []).Select(Descriptor.FromJson).OfType<Descriptor>()];
+            return RegistryJson.Children(RegistryJson.Parse(content)).Select(c => c.Descriptor);
         }
         catch (JsonException)
         {

@@ -168,7 +168,7 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
         => GuardAsync("written", async () =>
         {
             await PrepareAsync(cancellationToken).ConfigureAwait(false);
-            var name = $"{OwnPrefix}-{Guid.NewGuid():N}.partial";
+            var name = TemporaryName();
 
             // Made where blobs go and kept beside them: both folders can be written, and whoever walks through the blobs (umoci gc) finds nothing else.
             var here = Path.Combine(BlobDirectory, name);
@@ -213,7 +213,7 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
     public Task CancelUploadAsync(UploadSession session, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(session);
-        Discard(TemporaryOf(session));
+        WholeFile.Discard(TemporaryOf(session));
         return Task.CompletedTask;
     }
 
@@ -373,7 +373,7 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
         {
             if (File.GetLastWriteTimeUtc(leftover) < DateTime.UtcNow - LeftoverAge)
             {
-                Discard(leftover);
+                WholeFile.Discard(leftover);
             }
         }
     }
@@ -535,7 +535,7 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
 
     private async Task ReplaceAsync(string path, byte[] content, CancellationToken cancellationToken)
     {
-        var temporary = Path.Combine(layout.FullPath, $"{OwnPrefix}-{Guid.NewGuid():N}.partial");
+        var temporary = Path.Combine(layout.FullPath, TemporaryName());
         try
         {
             using var source = new MemoryStream(content, writable: false);
@@ -544,7 +544,7 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
         }
         finally
         {
-            Discard(temporary);
+            WholeFile.Discard(temporary);
         }
     }
 
@@ -577,17 +577,8 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
         return Digest.FromHash(hash.GetHashAndReset());
     }
 
-    private static void Discard(string temporary)
-    {
-        try
-        {
-            File.Delete(temporary);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A later publish tries again.
-        }
-    }
+    // Not WholeFile's: in somebody's directory whose it is has to show.
+    private static string TemporaryName() => $"{OwnPrefix}-{Guid.NewGuid():N}.partial";
 
     // Only the name is believed: a session is one of ours.
     private string TemporaryOf(UploadSession session) => Path.Combine(layout.FullPath, Path.GetFileName(session.Location.LocalPath));

@@ -78,6 +78,13 @@ internal static class RegistryJson
     /// <summary>The object, or null if it is something else.</summary>
     /// <exception cref="JsonException">It is no JSON, has a member twice, or text that is no Unicode.</exception>
     public static JsonObject? Parse(byte[] content) => StrictJson.Node(content) as JsonObject;
+
+    /// <summary>What an index names, in order, and for which platform; malformed descriptors are passed over. Empty if it is no index.</summary>
+    public static IReadOnlyList<(Descriptor Descriptor, Platform? Platform)> Children(JsonObject? index)
+        => [.. from node in index?["manifests"] as JsonArray ?? []
+               let descriptor = Descriptor.FromJson(node)
+               where descriptor is not null
+               select (descriptor, Platform.FromJson(node!["platform"] as JsonObject))];
 }
 
 /// <summary>A content descriptor. Source: OCI image spec, descriptor.md.</summary>
@@ -135,6 +142,10 @@ public sealed record Platform(string Os, string Architecture, string? Variant = 
             _ => null,
         };
     }
+
+    /// <summary>Reads the form that an index has beside each manifest; null if there is none.</summary>
+    public static Platform? FromJson(JsonObject? json)
+        => json is null ? null : new(json["os"]?.ToString() ?? string.Empty, json["architecture"]?.ToString() ?? string.Empty, json["variant"]?.ToString());
 
     /// <summary>The JSON form that an index has beside each manifest.</summary>
     public JsonObject ToJson()

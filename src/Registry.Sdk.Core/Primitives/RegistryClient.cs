@@ -38,13 +38,8 @@ public sealed class RegistryConnections : IDisposable
     /// <summary>Where a host answers.</summary>
     public RegistryEndpoint Endpoint(RegistryHost host) => _endpoints.Resolve(host);
 
-    /// <summary>What makes two places one: the address that is really spoken to, or the directory.</summary>
-    public string Identity(ImagePlace place) => place switch
-    {
-        RepositoryReference repository => _endpoints.Resolve(repository.Host).Identity,
-        LayoutDirectory layout => LayoutDirectory.Prefix + layout.FullPath,
-        _ => throw new ArgumentOutOfRangeException(nameof(place)),
-    };
+    /// <inheritdoc cref="EndpointMap.Identity"/>
+    public string Identity(ImagePlace place) => _endpoints.Identity(place);
 
     /// <summary>Whether what is sent there stays on this machine.</summary>
     public bool IsLocal(ImagePlace place) => place is not RepositoryReference repository || _endpoints.Resolve(repository.Host).IsLoopback;
