@@ -329,7 +329,7 @@ public sealed class CredentialStore : ICredentialSource
 
         if (Text(auth, "identitytoken") is { Length: > 0 } identityToken)
         {
-            return new(user, new(identityToken), file, IsIdentityToken: true);
+            return new(user, new(identityToken), file, CredentialKind.IdentityToken);
         }
 
         return user.Length > 0 && !string.IsNullOrEmpty(password) ? new(user, new(password), file) : null;
@@ -390,7 +390,7 @@ public sealed class CredentialStore : ICredentialSource
             using var answer = StrictJson.Document(Encoding.UTF8.GetBytes(stdout));
             var user = Text(answer.RootElement, "Username") ?? string.Empty;
             var secret = Text(answer.RootElement, "Secret");
-            return string.IsNullOrEmpty(secret) ? null : new(user, new(secret), $"{program} (named in {file})", IsIdentityToken: user == "<token>");
+            return string.IsNullOrEmpty(secret) ? null : new(user, new(secret), $"{program} (named in {file})", user == "<token>" ? CredentialKind.IdentityToken : CredentialKind.Password);
         }
         catch (System.ComponentModel.Win32Exception)
         {

@@ -17,8 +17,21 @@ public sealed class Secret(string value)
 /// <param name="Username">User name; never empty for Basic.</param>
 /// <param name="Password">Password or token.</param>
 /// <param name="Source">Where it was found, for messages: «environment variables DOCKERHUB_USERNAME and DOCKERHUB_TOKEN», «/root/.docker/config.json». Never the secret.</param>
-/// <param name="IsIdentityToken">Whether <paramref name="Password"/> is an OAuth2 refresh token (<c>identitytoken</c>) and no password.</param>
-public sealed record Credential(string Username, Secret Password, string Source, bool IsIdentityToken = false);
+/// <param name="Kind">What <paramref name="Password"/> is.</param>
+public sealed record Credential(string Username, Secret Password, string Source, CredentialKind Kind = CredentialKind.Password);
+
+/// <summary>What the secret of a credential is, and so how it is shown. Source: docker CLI, «config.json».</summary>
+public enum CredentialKind
+{
+    /// <summary>A password or token that goes with a user name: Basic, or to the token server.</summary>
+    Password,
+
+    /// <summary>An OAuth2 refresh token (<c>identitytoken</c>, or a helper's user <c>&lt;token></c>): for the token server alone.</summary>
+    IdentityToken,
+
+    /// <summary>A finished Bearer token (<c>registrytoken</c>): sent to the registry as it is, without a token server.</summary>
+    RegistryToken,
+}
 
 /// <summary>One <c>RegistrySdkCredential</c> item: names of environment variables, never values.</summary>
 /// <param name="Include">The host.</param>

@@ -90,7 +90,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
                 throw Refused(credential);
             }
 
-            if (credential.IsIdentityToken)
+            if (credential.Kind == CredentialKind.IdentityToken)
             {
                 throw new RegistryException(RegistryFailure.AuthNotSupported, endpoint.Host, $"{endpoint.Host} wants Basic authentication, but {credential.Source} holds an identity token. Log in with user name and password.");
             }
@@ -121,7 +121,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         }
 
         EnsureTrusted(realm);
-        if (credential?.IsIdentityToken == true)
+        if (credential?.Kind == CredentialKind.IdentityToken)
         {
             throw new RegistryException(RegistryFailure.AuthNotSupported, endpoint.Host, $"{credential.Source} holds an identity token for {endpoint.Host}, which this version can't use yet. Log in with a personal access token.");
         }
@@ -227,7 +227,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         RegistryFailure.CredentialsMissing, endpoint.Host, $"{endpoint.Host} wants credentials, and none were found (RegistrySdkCredential items, environment variables, docker and podman configuration).");
 
     private RegistryException Refused(Credential credential) => new(
-        RegistryFailure.CredentialsRefused, endpoint.Host, $"{endpoint.Host} refuses the credentials of user '{credential.Username}' from {credential.Source}.");
+        RegistryFailure.CredentialsRefused, endpoint.Host, $"{endpoint.Host} refuses the credentials of user '{credential.Username}' from {credential.Source}.{CredentialHints.Of(credential, endpoint, RegistryFailure.CredentialsRefused)}");
 
     private static AuthenticationHeaderValue BasicHeader(Credential credential)
         => new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.Username}:{credential.Password.Reveal()}")));

@@ -95,7 +95,7 @@ public sealed class CredentialFileTests : IDisposable
         var (store, _) = CredentialTests.Store([], [], Environment("HOME=~"));
         var endpoint = CredentialTests.Endpoint("registry.example");
         var found = await store.FindAsync(endpoint, new(endpoint.Host, "a"), CancellationToken.None);
-        Assert.Equal((true, "refresh", Path.Combine(_home, ".docker/config.json")), (found!.IsIdentityToken, found.Password.Reveal(), found.Source));
+        Assert.Equal((CredentialKind.IdentityToken, "refresh", Path.Combine(_home, ".docker/config.json")), (found!.Kind, found.Password.Reveal(), found.Source));
     }
 
     [Theory]
