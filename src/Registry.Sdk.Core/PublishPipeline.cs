@@ -28,8 +28,14 @@ public sealed record PublishRequest
     /// <summary>Facts and version, or the errors why there are none.</summary>
     public required Outcome<Derived> Derived { get; init; }
 
-    /// <summary>What each platform's image is made of; several make an index.</summary>
-    public required IReadOnlyList<PlatformRequest> Platforms { get; init; }
+    /// <summary>What each platform's image is made of; several make an index. Empty where nothing was built: <see cref="CheckOnly"/>, or a release that is copied.</summary>
+    public IReadOnlyList<PlatformRequest> Platforms { get; init; } = [];
+
+    /// <summary>The RIDs that will be built, where they are known before building; for the checks alone.</summary>
+    public IReadOnlyList<string> RuntimeIdentifiers { get; init; } = [];
+
+    /// <summary>Whether one output folder was given for all that is built (<c>dotnet publish -o</c>); for the checks alone.</summary>
+    public bool HasOneOutputFolder { get; init; }
 
     /// <summary>Absolute folder for the OCI layout.</summary>
     public required string LayoutDirectory { get; init; }
@@ -52,6 +58,9 @@ public sealed record PublishRequest
     /// <summary>The <c>RegistrySdkCredential</c> items.</summary>
     public IReadOnlyList<CredentialItem> Credentials { get; init; } = [];
 
+    /// <summary>The names of the metadata of all those items.</summary>
+    public IReadOnlyList<WrittenMetadata> Metadata { get; init; } = [];
+
     /// <summary>Which labels of ours are wanted (<c>ContainerGenerateLabels…</c>).</summary>
     public GeneratedLabels Labels { get; init; } = new();
 
@@ -72,6 +81,12 @@ public sealed record PublishRequest
 
     /// <summary>Plan only: registries are read, nothing is sent.</summary>
     public bool PlanOnly { get; init; }
+
+    /// <summary>The checks before building: usage, registries, credentials. Nothing is built, planned or sent.</summary>
+    public bool CheckOnly { get; init; }
+
+    /// <summary><c>RegistrySdkPromote</c>: a release that one destination has is copied from there to those that lack it, and not composed again.</summary>
+    public bool Promote { get; init; } = true;
 
     /// <summary>Whether the build takes a warning of this code for an error (<c>MSBuildWarningsAsErrors</c>): then it stops what an error would.</summary>
     public Func<string, bool> RaisesToError { get; init; } = static _ => false;
@@ -199,6 +214,12 @@ public static class PublishPipeline
         }
 
         var report = run.Report with { Duration = clock.Elapsed };
+        if (request.CheckOnly && report.Succeeded)
+        {
+            // The publish that follows reports; its warnings too.
+            return (report, new([], []));
+        }
+
         var reporting = await ReportingStage.RunAsync(report, request.Reports, CancellationToken.None).ConfigureAwait(false);
         return (report, reporting);
     }
@@ -225,9 +246,11 @@ public static class PublishPipeline
         var endpoints = EndpointMap.Parse(request.Endpoints, diagnostics);
         var destinations = DestinationParser.Parse(request.Destinations, endpoints, request.ProjectDirectory, request.DestinationProperty, diagnostics);
         var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository?.Host).OfType<RegistryHost>()], diagnostics);
+        diagnostics.AddRange(Misspelling.Find(request.Metadata));
         var bases = ParseBases(request, diagnostics);
         var cache = ParseCache(request, diagnostics);
         CheckPublishFolders(request, destinations, diagnostics);
+        CheckPlatforms(request, diagnostics);
         CheckSwitches(request, diagnostics);
         if (!request.Derived.Succeeded || diagnostics.Exists(d => d.IsError))
         {
@@ -238,61 +261,39 @@ public static class PublishPipeline
         run.Report = run.Report with { Facts = facts, Version = version };
 
         CheckBuild(request, version, destinations, diagnostics);
-        var created = facts.SourceDateEpoch ?? facts.Git.CommitTime ?? DateTimeOffset.UnixEpoch;
-        log.Stage("Editions: making the bill");
-        var platforms = new List<PlatformInput>();
-        foreach (var (platform, baseImage) in request.Platforms.Zip(bases))
-        {
-            var bill = await EditionsStage.RunAsync(new(platform.PublishDirectory), cancellationToken).ConfigureAwait(false);
-            diagnostics.AddRange(bill.Diagnostics);
-            if (!bill.Succeeded)
-            {
-                return;
-            }
-
-            log.Stage($"Editions: {bill.Value.Files.Count} files, {ConsoleReport.Bytes(bill.Value.Files.Sum(f => f.Size))} ({platform.RuntimeIdentifier})");
-            platforms.Add(new(
-                platform.RuntimeIdentifier, platform.IsRuntimeIdentifierGiven, platform.RuntimeIdentifierGraph, platform.DependencyFile,
-                bill.Value, baseImage, WithLabels(platform, request, facts, version, created)));
-        }
-
+        var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
         using var connections = new RegistryConnections(endpoints, credentials, log.Request);
-        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request);
-        log.Stage($"Imaging: composing on {string.Join(", ", bases.Select(b => b.ToString()).Distinct(StringComparer.Ordinal))}");
-        var imaging = new ImagingInput(
-            platforms, created, request.LayoutDirectory, cache,
-            [.. new[] { facts.Git.RootDirectory, request.ProjectDirectory }.OfType<string>().Distinct(StringComparer.Ordinal)],
-            request.Labels.BaseDigest);
-        var image = await ImagingStage.RunAsync(imaging, new BaseImageSource(connections, cache), cancellationToken).ConfigureAwait(false);
-        cache.Trim();
-        diagnostics.AddRange(image.Diagnostics);
-        if (!image.Succeeded)
+        if (request.CheckOnly)
         {
+            await CheckAsync(request, run, destinations, overwrite, connections, log, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        run.Report = run.Report with { Image = image.Value };
+        var released = await ReleasedAsync(request, run, destinations, overwrite, connections, cancellationToken).ConfigureAwait(false);
         if (HasErrors(request, diagnostics))
         {
             return;
         }
 
-        log.Stage($"Imaging: {image.Value.Manifest.Descriptor.Digest} in {request.LayoutDirectory}");
-        foreach (var platform in image.Value.Platforms.Where(p => p.LeftOut > 0))
+        var image = released is not null
+            ? await AdoptAsync(released, diagnostics, log, cancellationToken).ConfigureAwait(false)
+            : await ComposeAsync(request, run, bases, cache, connections, log, cancellationToken).ConfigureAwait(false);
+        if (image is null)
         {
-            log.Stage($"Imaging: left out {ConsoleReport.Bytes(platform.LeftOut)} of native files that {platform.Platform} can't use");
+            return;
         }
 
-        foreach (var layer in image.Value.Platforms.SelectMany(p => p.Layers).Where(l => !l.IsFromBase).DistinctBy(l => l.Descriptor.Digest))
+        run.Report = run.Report with { Image = image };
+        if (HasErrors(request, diagnostics))
         {
-            log.Stage($"Imaging: {layer.Content} layer {layer.Descriptor.Digest}, {ConsoleReport.Bytes(layer.Descriptor.Size)}, {(layer.Origin == LayerOrigin.Cached ? "from the cache" : "compressed")}");
+            return;
         }
 
         log.Stage("Planning: reading the destinations");
         var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
-        var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
+        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request);
         var plan = await PlanningStage.RunAsync(
-            new(version, image.Value, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, created), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
+            new(version, image, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, Created(facts)), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(plan.Diagnostics);
         if (!plan.Succeeded)
         {
@@ -306,7 +307,7 @@ public static class PublishPipeline
         }
 
         log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
-        var transfer = await TransferStage.RunAsync(new(plan.Value, image.Value, version, overwrite, cache), connections, history, log, cancellationToken).ConfigureAwait(false);
+        var transfer = await TransferStage.RunAsync(new(plan.Value, image, version, overwrite, cache), connections, history, log, cancellationToken).ConfigureAwait(false);
         cache.Trim();
         diagnostics.AddRange(transfer.Errors);
         run.Report = run.Report with { Transfer = transfer };
@@ -318,30 +319,167 @@ public static class PublishPipeline
         run.Report = run.Report with { Verification = verification };
     }
 
+    private static DateTimeOffset Created(BuildFacts facts) => facts.SourceDateEpoch ?? facts.Git.CommitTime ?? DateTimeOffset.UnixEpoch;
+
+    /// <summary>What is wrong with a registry or credential is said before compiling takes minutes; and whether compiling is needed at all.</summary>
+    private static async Task CheckAsync(
+        PublishRequest request, Run run, IReadOnlyList<Destination> destinations, HashSet<string> overwrite, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var (facts, version) = request.Derived.Value;
+        var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, connections);
+        run.Diagnostics.AddRange(selected.Diagnostics);
+        if (!selected.Succeeded || HasErrors(request, run.Diagnostics))
+        {
+            return;
+        }
+
+        log.Stage("Checking the destinations before building");
+        foreach (var answer in await Preflight.RunAsync(selected.Value.Taking, connections, cancellationToken).ConfigureAwait(false))
+        {
+            log.Stage(answer.Note);
+            if (answer.Problem is { } problem)
+            {
+                run.Diagnostics.Add(problem);
+            }
+        }
+
+        if (!HasErrors(request, run.Diagnostics) && await ReleasedAsync(request, run, destinations, overwrite, connections, cancellationToken).ConfigureAwait(false) is { } released)
+        {
+            run.Report = run.Report with { Image = released };
+        }
+    }
+
+    /// <summary>The image that an earlier publish of this release made, where it is to be copied; null: it is to be composed.</summary>
+    private static async Task<ComposedImage?> ReleasedAsync(
+        PublishRequest request, Run run, IReadOnlyList<Destination> destinations, HashSet<string> overwrite, RegistryConnections connections, CancellationToken cancellationToken)
+    {
+        var (facts, version) = request.Derived.Value;
+        var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, connections);
+        var released = request.Promote && selected.Succeeded
+            ? await Promotion.FindAsync(version, facts.Git.Commit, selected.Value.Taking, overwrite, nothingBuilt: !request.CheckOnly && request.Platforms.Count == 0, request.LayoutDirectory, connections, cancellationToken).ConfigureAwait(false)
+            : null;
+        if (released is null && !request.CheckOnly && request.Platforms.Count == 0)
+        {
+            run.Diagnostics.Add(DiagnosticCodes.ReleaseVanished.Report(
+                $"Nothing was built, because {version.Version} was found released at a destination, and now it can't be read there any more. Publish again; with RegistrySdkPromote=false it is built in any case."));
+        }
+
+        return released;
+    }
+
+    private static async Task<ComposedImage?> AdoptAsync(ComposedImage released, List<Diagnostic> diagnostics, IPublishLog log, CancellationToken cancellationToken)
+    {
+        log.Stage($"Imaging: nothing is composed: {released.ReleasedAt} has {released.Manifest.Descriptor.Digest}, and its bytes are copied");
+        try
+        {
+            await ReleasedImageSource.WriteAsync(released, cancellationToken).ConfigureAwait(false);
+            return released;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            diagnostics.Add(ImagingStage.LayoutProblem(released.LayoutDirectory, e));
+            return null;
+        }
+    }
+
+    private static async Task<ComposedImage?> ComposeAsync(
+        PublishRequest request, Run run, List<BaseImageRequest> bases, ImageCache cache, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var (facts, version) = request.Derived.Value;
+        var diagnostics = run.Diagnostics;
+        var created = Created(facts);
+        log.Stage("Editions: making the bill");
+        var platforms = new List<PlatformInput>();
+        foreach (var (platform, baseImage) in request.Platforms.Zip(bases))
+        {
+            var bill = await EditionsStage.RunAsync(new(platform.PublishDirectory), cancellationToken).ConfigureAwait(false);
+            diagnostics.AddRange(bill.Diagnostics);
+            if (!bill.Succeeded)
+            {
+                return null;
+            }
+
+            log.Stage($"Editions: {bill.Value.Files.Count} files, {ConsoleReport.Bytes(bill.Value.Files.Sum(f => f.Size))} ({platform.RuntimeIdentifier})");
+            platforms.Add(new(
+                platform.RuntimeIdentifier, platform.IsRuntimeIdentifierGiven, platform.RuntimeIdentifierGraph, platform.DependencyFile,
+                bill.Value, baseImage, WithLabels(platform, request, facts, version, created)));
+        }
+
+        log.Stage($"Imaging: composing on {string.Join(", ", bases.Select(b => b.ToString()).Distinct(StringComparer.Ordinal))}");
+        var imaging = new ImagingInput(
+            platforms, created, request.LayoutDirectory, cache,
+            [.. new[] { facts.Git.RootDirectory, request.ProjectDirectory }.OfType<string>().Distinct(StringComparer.Ordinal)],
+            request.Labels.BaseDigest);
+        var image = await ImagingStage.RunAsync(imaging, new BaseImageSource(connections, cache), cancellationToken).ConfigureAwait(false);
+        cache.Trim();
+        diagnostics.AddRange(image.Diagnostics);
+        if (!image.Succeeded)
+        {
+            return null;
+        }
+
+        log.Stage($"Imaging: {image.Value.Manifest.Descriptor.Digest} in {request.LayoutDirectory}");
+        foreach (var platform in image.Value.Platforms.Where(p => p.LeftOut > 0))
+        {
+            log.Stage($"Imaging: left out {ConsoleReport.Bytes(platform.LeftOut)} of native files that {platform.Platform} can't use");
+        }
+
+        foreach (var layer in image.Value.Platforms.SelectMany(p => p.Layers).Where(l => !l.IsFromBase).DistinctBy(l => l.Descriptor.Digest))
+        {
+            log.Stage($"Imaging: {layer.Content} layer {layer.Descriptor.Digest}, {ConsoleReport.Bytes(layer.Descriptor.Size)}, {(layer.Origin == LayerOrigin.Cached ? "from the cache" : "compressed")}");
+        }
+
+        return image.Value;
+    }
+
     private static List<BaseImageRequest> ParseBases(PublishRequest request, List<Diagnostic> diagnostics)
     {
         var bases = new List<BaseImageRequest>();
         var ridOf = new Dictionary<Platform, string>();
         foreach (var item in request.Platforms)
         {
-            var rid = item.RuntimeIdentifier;
-            if (Platform.FromRuntimeIdentifier(rid) is not { } platform)
-            {
-                diagnostics.Add(DiagnosticCodes.WindowsRid.Report(request.Platforms.Count > 1
-                    ? $"ContainerRuntimeIdentifiers (or RuntimeIdentifiers) names '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifiers to linux-x64, linux-arm64 or both."
-                    : $"ContainerRuntimeIdentifier is '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifier to linux-x64 or linux-arm64."));
-            }
-            else if (!ridOf.TryAdd(platform, rid))
-            {
-                diagnostics.Add(DiagnosticCodes.SamePlatformTwice.Report($"ContainerRuntimeIdentifiers names {ridOf[platform]} and {rid}, and both are {platform} to whoever pulls the image: only the first could ever be chosen. Remove one of the two."));
-            }
-            else if (ParseBase(item, platform, request.ProjectDirectory, diagnostics) is { } baseImage)
+            if (ParsePlatform(item.RuntimeIdentifier, request.Platforms.Count, ridOf, diagnostics) is { } platform && ParseBase(item, platform, request.ProjectDirectory, diagnostics) is { } baseImage)
             {
                 bases.Add(baseImage);
             }
         }
 
         return bases;
+    }
+
+    private static Platform? ParsePlatform(string rid, int count, Dictionary<Platform, string> ridOf, List<Diagnostic> diagnostics)
+    {
+        if (Platform.FromRuntimeIdentifier(rid) is not { } platform)
+        {
+            diagnostics.Add(DiagnosticCodes.WindowsRid.Report(count > 1
+                ? $"ContainerRuntimeIdentifiers (or RuntimeIdentifiers) names '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifiers to linux-x64, linux-arm64 or both."
+                : $"ContainerRuntimeIdentifier is '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifier to linux-x64 or linux-arm64."));
+            return null;
+        }
+
+        if (!ridOf.TryAdd(platform, rid))
+        {
+            diagnostics.Add(DiagnosticCodes.SamePlatformTwice.Report($"ContainerRuntimeIdentifiers names {ridOf[platform]} and {rid}, and both are {platform} to whoever pulls the image: only the first could ever be chosen. Remove one of the two."));
+            return null;
+        }
+
+        return platform;
+    }
+
+    /// <summary>What would be found out after building only (<see cref="ParseBases"/>, <see cref="CheckPublishFolders"/>), as far as it is known before.</summary>
+    private static void CheckPlatforms(PublishRequest request, List<Diagnostic> diagnostics)
+    {
+        var ridOf = new Dictionary<Platform, string>();
+        foreach (var rid in request.RuntimeIdentifiers)
+        {
+            ParsePlatform(rid, request.RuntimeIdentifiers.Count, ridOf, diagnostics);
+        }
+
+        if (request.HasOneOutputFolder && request.RuntimeIdentifiers.Count > 1)
+        {
+            diagnostics.Add(DiagnosticCodes.SharedPublishFolder.Report(
+                $"The builds of {string.Join(" and ", request.RuntimeIdentifiers)} would publish into one folder. Remove dotnet publish -o (PublishDir), or name one platform with RuntimeIdentifier."));
+        }
     }
 
     private static BaseImageRequest? ParseBase(PlatformRequest item, Platform platform, string projectDirectory, List<Diagnostic> diagnostics)

@@ -67,11 +67,7 @@ public sealed record BaseImageRequest(ImagePlace? Place, string? Tag, Digest? Di
 /// <param name="Config">The exact bytes of its config.</param>
 /// <param name="Layers">Bottom first.</param>
 /// <param name="Platform">The platform as the base's index names it, else as its config does.</param>
-public sealed record BaseImage(BaseImageRequest Request, Digest? ReferencedDigest, string ManifestType, byte[] Config, IReadOnlyList<Descriptor> Layers, Platform Platform)
-{
-    /// <summary>How reports name it: place and digest.</summary>
-    public override string ToString() => Request.Place is null ? BaseImageRequest.Scratch : $"{Request.Place}@{ReferencedDigest}";
-}
+public sealed record BaseImage(BaseImageRequest Request, Digest? ReferencedDigest, string ManifestType, byte[] Config, IReadOnlyList<Descriptor> Layers, Platform Platform);
 
 /// <summary>Where base images come from: the one socket before Planning.</summary>
 public interface IBaseImageSource
@@ -123,17 +119,37 @@ public enum LayerOrigin
 
     /// <summary>The user's cache: an earlier build compressed them.</summary>
     Cached,
+
+    /// <summary>An earlier publish: its bytes are at the destination that has it, and not in the layout.</summary>
+    Released,
 }
+
+/// <summary>Where a blob is that is not in the layout.</summary>
+/// <param name="Place">The repository that has its bytes.</param>
+/// <param name="Name">What is there, for messages: the base image's name, or a destination's.</param>
+/// <param name="IsBase">Whether that is the base image; else it is a destination that an earlier publish went to.</param>
+public sealed record BlobSource(ImagePlace Place, string Name, bool IsBase);
 
 /// <summary>One layer of a composed image.</summary>
 /// <param name="Descriptor">As in the manifest.</param>
 /// <param name="DiffId">Digest of the uncompressed tar.</param>
 /// <param name="Origin">Where its bytes came from.</param>
-/// <param name="Content">What it holds, for reports: <c>base</c>, <c>runtime</c>, <c>packages</c>, <c>references</c>, <c>application</c>.</param>
-public sealed record ComposedLayer(Descriptor Descriptor, Digest DiffId, LayerOrigin Origin, string Content)
+/// <param name="Content">What it holds, for reports: <c>base</c>, <c>runtime</c>, <c>packages</c>, <c>references</c>, <c>application</c>, <c>released</c>.</param>
+/// <param name="Source">Where its bytes are; null: in the layout.</param>
+public sealed record ComposedLayer(Descriptor Descriptor, Digest DiffId, LayerOrigin Origin, string Content, BlobSource? Source = null)
 {
-    /// <summary>Whether its bytes are at the base image's place and not in the layout.</summary>
+    /// <summary>Whether it is the base image's.</summary>
     public bool IsFromBase => Origin == LayerOrigin.Base;
+}
+
+/// <summary>What an image stands on, for reports and for what its labels say.</summary>
+/// <param name="Name">As people write it: <c>mcr.microsoft.com/dotnet/aspnet:10.0</c>, <c>scratch</c>.</param>
+/// <param name="Repository">The same without tag and digest.</param>
+/// <param name="ReferencedDigest">Digest of what the tag named; null for <c>scratch</c>, and where an earlier publish did not note it.</param>
+public sealed record BaseReference(string Name, string Repository, Digest? ReferencedDigest)
+{
+    /// <summary>How reports name it: repository and digest.</summary>
+    public override string ToString() => ReferencedDigest is null ? Name : $"{Repository}@{ReferencedDigest}";
 }
 
 /// <summary>The image of one platform.</summary>
@@ -151,15 +167,16 @@ public sealed record PlatformImage(
     Descriptor Config,
     byte[] ConfigContent,
     IReadOnlyList<ComposedLayer> Layers,
-    BaseImage Base,
+    BaseReference Base,
     IReadOnlyDictionary<string, string> Labels,
     long LeftOut);
 
-/// <summary>Output of the Imaging stage: an image in an OCI layout, complete but for the base image's layers.</summary>
+/// <summary>Output of the Imaging stage: an image in an OCI layout, complete but for the layers that are elsewhere (<see cref="ComposedLayer.Source"/>).</summary>
 /// <param name="LayoutDirectory">Absolute path of the layout.</param>
 /// <param name="Manifest">What tags name, exact bytes: the manifest of the one platform, or the index of several.</param>
 /// <param name="Platforms">In the order of the RIDs.</param>
-public sealed record ComposedImage(string LayoutDirectory, ManifestContent Manifest, IReadOnlyList<PlatformImage> Platforms)
+/// <param name="ReleasedAt">The destination whose image this is, where an earlier publish made it; null: composed by this one.</param>
+public sealed record ComposedImage(string LayoutDirectory, ManifestContent Manifest, IReadOnlyList<PlatformImage> Platforms, string? ReleasedAt = null)
 {
     /// <summary>Every manifest, in the order a registry takes them: the platforms', then the index if there is one.</summary>
     public IReadOnlyList<ManifestContent> Manifests => [.. Platforms.Select(p => p.Manifest).Append(Manifest).DistinctBy(m => m.Descriptor.Digest)];

@@ -71,8 +71,7 @@ public static class ImagingStage
             return Outcome<ComposedImage>.Failure([.. diagnostics.Distinct()]);
         }
 
-        var blobs = Path.Combine(input.LayoutDirectory, "blobs", "sha256");
-        Directory.CreateDirectory(blobs);
+        var blobs = Directory.CreateDirectory(BlobDirectory(input.LayoutDirectory)).FullName;
         var images = new List<PlatformImage>();
         foreach (var (platform, baseImage) in input.Platforms.Zip(bases))
         {
@@ -87,7 +86,7 @@ public static class ImagingStage
         }
 
         var image = new ComposedImage(input.LayoutDirectory, images.Count == 1 ? images[0].Manifest : Index(images), images);
-        await WriteLayoutAsync(image, blobs, cancellationToken).ConfigureAwait(false);
+        await WriteLayoutAsync(image, cancellationToken).ConfigureAwait(false);
         return Outcome<ComposedImage>.Success(image, diagnostics);
     }
 
@@ -116,11 +115,13 @@ public static class ImagingStage
             environment, baseImage.Platform, baseImage.Request.ToString(), IsScratch: baseImage.Request.Place is null)));
         var configDescriptor = new Descriptor(docker ? MediaTypes.DockerConfig : MediaTypes.OciConfig, Digest.Of(config), config.Length);
 
+        var request = baseImage.Request;
+        var source = request.Place is null ? null : new BlobSource(request.Place, request.ToString(), IsBase: true);
         var baseDiffIds = (JsonArray)baseConfig["rootfs"]!["diff_ids"]!;
         List<ComposedLayer> layers =
         [
             .. baseImage.Layers.Select((l, i) => new ComposedLayer(
-                l with { MediaType = MediaTypes.Convert(l.MediaType, toOci: !docker) }, Digest.Parse(baseDiffIds[i]!.GetValue<string>()), LayerOrigin.Base, "base")),
+                l with { MediaType = MediaTypes.Convert(l.MediaType, toOci: !docker) }, Digest.Parse(baseDiffIds[i]!.GetValue<string>()), LayerOrigin.Base, "base", source)),
             .. own,
         ];
         var json = new JsonObject
@@ -131,7 +132,8 @@ public static class ImagingStage
             ["layers"] = new JsonArray([.. layers.Select(l => (JsonNode)l.Descriptor.ToJson())]),
         };
         Annotate(json, docker, labels);
-        return new(baseImage.Platform, Manifest(json), configDescriptor, config, layers, baseImage, labels, split.LeftOut.Sum(f => f.Size));
+        return new(
+            baseImage.Platform, Manifest(json), configDescriptor, config, layers, new(request.ToString(), request.Place?.ToString() ?? BaseImageRequest.Scratch, baseImage.ReferencedDigest), labels, split.LeftOut.Sum(f => f.Size));
     }
 
     private static LayerSplitResult Split(PlatformInput platform, BaseImage baseImage, IReadOnlyDictionary<string, string> environment)
@@ -208,6 +210,8 @@ public static class ImagingStage
         return new(new(json["mediaType"]!.GetValue<string>(), Digest.Of(content), content.Length), content);
     }
 
+    private static string BlobDirectory(string layout) => Path.Combine(layout, "blobs", "sha256");
+
     private static bool IsDocker(ContainerSettings settings, BaseImage baseImage)
     {
         TryFormat(settings.ImageFormat, out var docker);
@@ -228,8 +232,9 @@ public static class ImagingStage
         }
     }
 
-    private static async Task WriteLayoutAsync(ComposedImage image, string blobs, CancellationToken cancellationToken)
+    internal static async Task WriteLayoutAsync(ComposedImage image, CancellationToken cancellationToken)
     {
+        var blobs = Directory.CreateDirectory(BlobDirectory(image.LayoutDirectory)).FullName;
         foreach (var platform in image.Platforms)
         {
             await WholeFile.WriteAsync(image.BlobPath(platform.Config.Digest), platform.ConfigContent, cancellationToken).ConfigureAwait(false);

@@ -40,8 +40,8 @@ public enum BlobAction
 /// <param name="Blob">Config or layer.</param>
 /// <param name="Action">What happens to it.</param>
 /// <param name="MountFrom">The repository it is mounted from, or null.</param>
-/// <param name="Base">The base image that has its bytes; null: they are in the layout.</param>
-public sealed record BlobPlan(Descriptor Blob, BlobAction Action, string? MountFrom, BaseImageRequest? Base);
+/// <param name="Source">Where its bytes are; null: in the layout.</param>
+public sealed record BlobPlan(Descriptor Blob, BlobAction Action, string? MountFrom, BlobSource? Source);
 
 /// <summary>What happens to a tag at a destination.</summary>
 public enum TagAction
@@ -103,6 +103,11 @@ public sealed record DestinationPlan(
 /// <param name="Destination">The destination.</param>
 /// <param name="Why">The reason, in a few words.</param>
 public sealed record LeftOut(Destination Destination, string Why);
+
+/// <summary>Which destinations a build goes to.</summary>
+/// <param name="Taking">Those that get it.</param>
+/// <param name="LeftOut">Those that do not.</param>
+public sealed record Selection(IReadOnlyList<Destination> Taking, IReadOnlyList<LeftOut> LeftOut);
 
 /// <summary>Output of the Planning stage.</summary>
 /// <param name="Manifest">Digest of the image that every destination gets.</param>

@@ -18,32 +18,16 @@ public static class PlanningStage
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(connections);
+        var who = Select(input.Destinations, input.Version, input.AllowDirty, input.DirtyFiles, connections);
+        if (!who.Succeeded)
+        {
+            return Outcome<Plan>.Failure(who.Diagnostics);
+        }
+
+        var (taking, leftOut) = who.Value;
         var diagnostics = new List<Diagnostic>();
-        var leftOut = new List<LeftOut>();
-        var taking = new List<Destination>();
-        foreach (var destination in input.Destinations)
-        {
-            if (WhyLeftOut(input.Version, destination) is { } why)
-            {
-                leftOut.Add(new(destination, why));
-            }
-            else if (input.Version.IsDirty && !input.AllowDirty && !connections.IsLocal(destination.Place))
-            {
-                diagnostics.Add(DiagnosticCodes.DirtyPush.Report(
-                    $"{destination}: the tree is dirty ({string.Join(", ", input.DirtyFiles.Take(3))}{(input.DirtyFiles.Count > 3 ? ", …" : string.Empty)}), so its image stays on this machine. Commit the changes, or set RegistrySdkAllowDirty=true."));
-            }
-            else
-            {
-                taking.Add(destination);
-            }
-        }
 
-        if (diagnostics.Count > 0)
-        {
-            return Outcome<Plan>.Failure(diagnostics);
-        }
-
-        if (taking.Find(d => d.Repository is null) is { } directory && input.Image.Manifest.Descriptor.MediaType is MediaTypes.DockerManifest or MediaTypes.DockerIndex)
+        if (taking.FirstOrDefault(d => d.Repository is null) is { } directory && input.Image.Manifest.Descriptor.MediaType is MediaTypes.DockerManifest or MediaTypes.DockerIndex)
         {
             diagnostics.Add(DiagnosticCodes.DockerFormatInLayout.Report(
                 $"{directory}: the image is in Docker's format, as its base image is, and skopeo and umoci do not find tags of such images in a directory. Set ContainerImageFormat to OCI; the digest is then another, in all destinations."));
@@ -56,6 +40,45 @@ public static class PlanningStage
         return diagnostics.Exists(d => d.IsError)
             ? Outcome<Plan>.Failure(diagnostics)
             : Outcome<Plan>.Success(new(ours.Digest, [.. results.Select(r => r.Plan!)], leftOut, ours), diagnostics);
+    }
+
+    /// <summary>Which destinations take this build, and which do not and why. No network.</summary>
+    /// <param name="destinations">All destinations of the project.</param>
+    /// <param name="version">Output of the Versioning stage.</param>
+    /// <param name="allowDirty"><c>RegistrySdkAllowDirty</c>.</param>
+    /// <param name="dirtyFiles">Files that make the tree dirty, for the message.</param>
+    /// <param name="connections">Knows which of them stay on this machine.</param>
+    /// <returns>Or RSDK2006 for a dirty tree that would be pushed.</returns>
+    public static Outcome<Selection> Select(
+        IReadOnlyList<Destination> destinations, VersionFacts version, bool allowDirty, IReadOnlyList<string> dirtyFiles, RegistryConnections connections)
+    {
+        ArgumentNullException.ThrowIfNull(destinations);
+        ArgumentNullException.ThrowIfNull(version);
+        ArgumentNullException.ThrowIfNull(dirtyFiles);
+        ArgumentNullException.ThrowIfNull(connections);
+        var diagnostics = new List<Diagnostic>();
+        var leftOut = new List<LeftOut>();
+        var taking = new List<Destination>();
+        foreach (var destination in destinations)
+        {
+            if (WhyLeftOut(version, destination) is { } why)
+            {
+                leftOut.Add(new(destination, why));
+            }
+            else if (version.IsDirty && !allowDirty && !connections.IsLocal(destination.Place))
+            {
+                diagnostics.Add(DiagnosticCodes.DirtyPush.Report(
+                    $"{destination}: the tree is dirty ({string.Join(", ", dirtyFiles.Take(3))}{(dirtyFiles.Count > 3 ? ", …" : string.Empty)}), so its image stays on this machine. Commit the changes, or set RegistrySdkAllowDirty=true."));
+            }
+            else
+            {
+                taking.Add(destination);
+            }
+        }
+
+        return diagnostics.Count > 0
+            ? Outcome<Selection>.Failure(diagnostics)
+            : Outcome<Selection>.Success(new(taking, leftOut));
     }
 
     /// <summary>The tags a destination takes: its own literal list, else the computed ones.</summary>
@@ -90,7 +113,7 @@ public static class PlanningStage
     }
 
     private static async Task<(DestinationPlan? Plan, List<Diagnostic> Diagnostics)> PlanOneAsync(
-        PlanningInput input, Destination destination, List<Destination> all, ImageIdentity ours, RegistryConnections connections, RegistryConnections anonymous, ICommitHistory history, CancellationToken cancellationToken)
+        PlanningInput input, Destination destination, IReadOnlyList<Destination> all, ImageIdentity ours, RegistryConnections connections, RegistryConnections anonymous, ICommitHistory history, CancellationToken cancellationToken)
     {
         var diagnostics = new List<Diagnostic>();
         try
@@ -104,11 +127,11 @@ public static class PlanningStage
             }
 
             var blobs = new List<BlobPlan>();
-            foreach (var (blob, fromBase) in Blobs(input.Image))
+            foreach (var (blob, source) in Blobs(input.Image))
             {
                 blobs.Add(await client.HasBlobAsync(blob, cancellationToken).ConfigureAwait(false)
-                    ? new(blob, BlobAction.Skip, null, fromBase)
-                    : Missing(blob, fromBase, destination, all, connections));
+                    ? new(blob, BlobAction.Skip, null, source)
+                    : Missing(blob, source, destination, all, connections));
             }
 
             // Each by itself, also where the index is there: what has no tag of its own is what people clean up.
@@ -147,26 +170,26 @@ public static class PlanningStage
         }
     }
 
-    private static IEnumerable<(Descriptor Blob, BaseImageRequest? Base)> Blobs(ComposedImage image)
+    private static IEnumerable<(Descriptor Blob, BlobSource? Source)> Blobs(ComposedImage image)
         => image.Platforms
-            .SelectMany(p => p.Layers.Select(l => (l.Descriptor, l.IsFromBase ? p.Base.Request : null)).Append((p.Config, null)))
+            .SelectMany(p => p.Layers.Select(l => (l.Descriptor, l.Source)).Append((p.Config, null)))
             .DistinctBy(b => b.Item1.Digest);
 
-    private static BlobPlan Missing(Descriptor blob, BaseImageRequest? fromBase, Destination destination, List<Destination> all, RegistryConnections connections)
+    private static BlobPlan Missing(Descriptor blob, BlobSource? source, Destination destination, IReadOnlyList<Destination> all, RegistryConnections connections)
     {
         if (destination.Repository is not { } repository)
         {
-            return new(blob, BlobAction.Send, null, fromBase);
+            return new(blob, BlobAction.Send, null, source);
         }
 
         var here = connections.Identity(repository);
-        if (fromBase?.Place is RepositoryReference baseRepository && connections.Identity(baseRepository) == here && baseRepository.Name != repository.Name)
+        if (source?.Place is RepositoryReference from && connections.Identity(from) == here && from.Name != repository.Name)
         {
-            return new(blob, BlobAction.Mount, baseRepository.Name, fromBase);
+            return new(blob, BlobAction.Mount, from.Name, source);
         }
 
         // Another destination in the same registry gets it first; this one takes it over from there.
         var sibling = all.TakeWhile(d => d != destination).FirstOrDefault(d => d.Repository is not null && connections.Identity(d.Place) == here);
-        return sibling is null ? new(blob, BlobAction.Send, null, fromBase) : new(blob, BlobAction.Mount, sibling.Repository!.Name, fromBase);
+        return sibling is null ? new(blob, BlobAction.Send, null, source) : new(blob, BlobAction.Mount, sibling.Repository!.Name, source);
     }
 }

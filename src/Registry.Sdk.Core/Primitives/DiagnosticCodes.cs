@@ -71,6 +71,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor CredentialSourceBroken = new("RSDK5009", Error, "A credential source can't be read", "Correct or remove the file or helper of the message.");
 
     public static readonly DiagnosticDescriptor DockerFormatInLayout = new("RSDK5010", Warning, "An image in Docker's format goes to an oci: destination, where skopeo and umoci do not find its tags", "Set ContainerImageFormat to OCI.");
+    public static readonly DiagnosticDescriptor ReleaseVanished = new("RSDK5011", Error, "The released image that was found before building is no longer where it was", "Publish again.");
 
     // 6xxx transfer
     public static readonly DiagnosticDescriptor TransferFailed = new("RSDK6001", Error, "Sending to a destination failed", "Publish again: what arrived is not sent twice.");
@@ -107,6 +108,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor BadLayoutPath = new("RSDK9014", Error, "An oci: reference is malformed", "Write oci:path, relative to the project; for a base image oci:path:tag or oci:path@sha256:….");
     public static readonly DiagnosticDescriptor BadDestinationTags = new("RSDK9015", Error, "A destination's Tags metadata holds an illegal tag", "Correct the Tags metadata: [A-Za-z0-9_][A-Za-z0-9._-]{0,127}, separated by ';'.");
     public static readonly DiagnosticDescriptor BadSwitch = new("RSDK9016", Error, "A RegistrySdk property has a value it can't have", "Correct the property of the message.");
+    public static readonly DiagnosticDescriptor MisspeltMetadata = new("RSDK9017", Error, "An item's metadata is written almost like one that Registry.Sdk knows", "Correct the name of the metadata.");
 #pragma warning restore CS1591
 
     /// <summary>All rows, by code.</summary>

@@ -27,7 +27,7 @@ public static class ConsoleReport
         if (report.Image is { } image)
         {
             var bases = image.Platforms.Select(p => p.Base.ToString()).Distinct(StringComparer.Ordinal).ToList();
-            lines.Add($"    image {image.Manifest.Descriptor.Digest} on {string.Join(", ", bases)}");
+            lines.Add($"    image {image.Manifest.Descriptor.Digest} on {string.Join(", ", bases)}{(image.ReleasedAt is null ? string.Empty : $", released before at {image.ReleasedAt} and copied from there")}");
             if (image.Platforms.Count > 1)
             {
                 lines.AddRange(image.Platforms.Select(p => $"        {p.Platform} {p.Manifest.Descriptor.Digest}"));

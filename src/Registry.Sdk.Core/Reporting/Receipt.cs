@@ -77,6 +77,7 @@ public static class Receipt
             ["edition"] = null,
             ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
             ["mediaType"] = image.Manifest.Descriptor.MediaType,
+            ["copiedFrom"] = image.ReleasedAt,
             ["platforms"] = new JsonArray([.. image.Platforms.Select(p => (JsonNode)PlatformOf(p))]),
             ["destinations"] = new JsonArray([.. Destinations(report)]),
         };
@@ -88,7 +89,7 @@ public static class Receipt
         ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
         ["mediaType"] = image.Manifest.Descriptor.MediaType,
         ["config"] = image.Config.Digest.ToString(),
-        ["base"] = new JsonObject { ["name"] = image.Base.Request.ToString(), ["digest"] = image.Base.ReferencedDigest?.ToString() },
+        ["base"] = new JsonObject { ["name"] = image.Base.Name, ["digest"] = image.Base.ReferencedDigest?.ToString() },
         ["layers"] = new JsonArray([.. image.Layers.Select(l => (JsonNode)new JsonObject
         {
             ["digest"] = l.Descriptor.Digest.ToString(),

@@ -48,7 +48,7 @@ public static class TransferStage
     private sealed class Run(TransferInput input, RegistryConnections connections, ICommitHistory history, ITransferProgress progress, CancellationToken fetching)
     {
         private readonly ConcurrentBag<Diagnostic> _errors = [];
-        private readonly ConcurrentDictionary<Digest, Lazy<Task<string>>> _baseBlobs = new();
+        private readonly ConcurrentDictionary<Digest, Lazy<Task<string>>> _fetches = new();
         private readonly List<Work> _work = [.. input.Plan.Destinations.Select(p => new Work(p, connections.Open(p.Destination.Place)))];
 
         public async Task<TransferResult> GoAsync(CancellationToken cancellationToken)
@@ -93,7 +93,7 @@ public static class TransferStage
         /// <summary>Waits for every fetch of a base layer that was begun, however it ends.</summary>
         public async Task SettleAsync()
         {
-            Task all = Task.WhenAll(_baseBlobs.Values.Where(b => b.IsValueCreated).Select(b => b.Value));
+            Task all = Task.WhenAll(_fetches.Values.Where(b => b.IsValueCreated).Select(b => b.Value));
             await all.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
@@ -107,9 +107,9 @@ public static class TransferStage
             {
                 await step(work, cancellationToken).ConfigureAwait(false);
             }
-            catch (BaseBlobException e)
+            catch (FetchException e)
             {
-                _errors.Add(RegistryErrors.AtBaseImage(e.InnerException!, e.Base.ToString()));
+                _errors.Add(e.From.IsBase ? RegistryErrors.AtBaseImage(e.InnerException!, e.From.Name) : RegistryErrors.AtDestination(e.InnerException!, e.From.Name));
             }
             catch (Exception e) when (!RegistryErrors.Know(e) && e is IOException or UnauthorizedAccessException)
             {
@@ -193,28 +193,28 @@ public static class TransferStage
                 session = Interlocked.Exchange(ref work.Session, null) ?? await work.Client.StartUploadAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            var path = plan.Base is { } baseImage
-                ? await BaseBlobAsync(plan.Blob, baseImage, cancellationToken).ConfigureAwait(false)
+            var path = plan.Source is { } source
+                ? await FetchedAsync(plan.Blob, source, cancellationToken).ConfigureAwait(false)
                 : input.Image.BlobPath(plan.Blob.Digest);
             await work.Client.UploadAsync(session, plan.Blob, () => File.OpenRead(path), new UploadWatch(work.Plan.Destination, plan.Blob, progress, TimeProvider.System), cancellationToken).ConfigureAwait(false);
             Interlocked.Add(ref work.Sent, plan.Blob.Size);
             progress.Note($"{work.Plan.Destination}: sent {plan.Blob.Digest} ({plan.Blob.Size} bytes)");
         }
 
-        /// <summary>A base layer that a destination lacks, fetched once into the layout and checked.</summary>
-        private async Task<string> BaseBlobAsync(Descriptor blob, BaseImageRequest baseImage, CancellationToken cancellationToken)
+        /// <summary>A layer that a destination lacks and that is not in the layout, fetched there once and checked.</summary>
+        private async Task<string> FetchedAsync(Descriptor blob, BlobSource source, CancellationToken cancellationToken)
         {
             try
             {
-                return await _baseBlobs.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, baseImage.Place!, fetching))).Value.WaitAsync(cancellationToken).ConfigureAwait(false);
+                return await _fetches.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, source, fetching))).Value.WaitAsync(cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (RegistryErrors.Know(e))
             {
-                throw new BaseBlobException(baseImage, e);
+                throw new FetchException(source, e);
             }
         }
 
-        private async Task<string> FetchAsync(Descriptor blob, ImagePlace place, CancellationToken cancellationToken)
+        private async Task<string> FetchAsync(Descriptor blob, BlobSource source, CancellationToken cancellationToken)
         {
             var path = input.Image.BlobPath(blob.Digest);
             if (File.Exists(path))
@@ -236,10 +236,11 @@ public static class TransferStage
                 fromCache = await input.Cache.TryCopyBlobAsync(blob, temporary, cancellationToken).ConfigureAwait(false);
                 if (!fromCache)
                 {
-                    await DownloadAsync(blob, place, temporary, cancellationToken).ConfigureAwait(false);
+                    await DownloadAsync(blob, source.Place, temporary, cancellationToken).ConfigureAwait(false);
                 }
             }, cancellationToken).ConfigureAwait(false);
-            progress.Note(fromCache ? $"base layer {blob.Digest} ({blob.Size} bytes) was in the cache" : $"fetched base layer {blob.Digest} ({blob.Size} bytes) from {place}");
+            var kind = source.IsBase ? "base layer" : "released layer";
+            progress.Note(fromCache ? $"{kind} {blob.Digest} ({blob.Size} bytes) was in the cache" : $"fetched {kind} {blob.Digest} ({blob.Size} bytes) from {source.Place}");
             if (!fromCache)
             {
                 await input.Cache.AddBlobAsync(blob.Digest, path, cancellationToken).ConfigureAwait(false);
@@ -361,8 +362,8 @@ public static class TransferStage
         public bool HoldsImage { get; set; }
     }
 
-    private sealed class BaseBlobException(BaseImageRequest baseImage, Exception inner) : Exception(inner.Message, inner)
+    private sealed class FetchException(BlobSource from, Exception inner) : Exception(inner.Message, inner)
     {
-        public BaseImageRequest Base { get; } = baseImage;
+        public BlobSource From { get; } = from;
     }
 }

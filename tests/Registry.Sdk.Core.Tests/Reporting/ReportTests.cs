@@ -228,7 +228,6 @@ public class ReportTests
     private static PublishReport Finished()
     {
         var tags = new ImageTag[] { new("v1.2.3", false, "v{version}"), new("v1.2", true, "v{major}.{minor}"), new("latest", true, "latest") };
-        var baseRequest = new BaseImageRequest(Destination("mcr.example/dotnet/aspnet").Place, "10.0", null, new("linux", "amd64"));
         var manifest = new ManifestContent(new(MediaTypes.OciManifest, Image, 500), []);
         var config = new Descriptor(MediaTypes.OciConfig, Digest.Of([3]), 300);
         var (one, two) = (Destination("ghcr.io/a/b") with { Visibility = Visibility.Private }, Destination("docker.io/a/b"));
@@ -241,7 +240,7 @@ public class ReportTests
             Version = new() { Kind = BuildKinds.Release, Version = "1.2.3", Tags = tags, Reason = "tag v1.2.3 at HEAD" },
             Image = new("/layout", manifest, [new(
                 new("linux", "amd64"), manifest, config, [], [new(new(MediaTypes.OciLayerGzip, Digest.Of([4]), 700), Digest.Of([5]), LayerOrigin.Base, "base")],
-                new(baseRequest, Before, MediaTypes.OciManifest, [], [], new("linux", "amd64")), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }, 0)]),
+                new("mcr.example/dotnet/aspnet:10.0", "mcr.example/dotnet/aspnet", Before), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }, 0)]),
             Plan = new(Image, [Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")], Ours),
             Transfer = new(
                 [

@@ -1,0 +1,161 @@
+using Microsoft.Build.Framework;
+using Microsoft.Build.Utilities;
+using Registry.Sdk.Core;
+using Registry.Sdk.Core.Facts;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Reporting;
+using Registry.Sdk.Core.Transfer;
+
+namespace Registry.Sdk.Tasks;
+
+/// <summary>What the checks before building and the publish itself are told alike: the project, its destinations, where they answer and what they are shown.</summary>
+public abstract class ContainersTask : RegistrySdkTask
+{
+    /// <summary>Name of the project, for reports.</summary>
+    [Required]
+    public string ProjectName { get; set; } = string.Empty;
+
+    /// <summary>Absolute folder of the project; relative paths of other parameters are below it.</summary>
+    [Required]
+    public string ProjectDirectory { get; set; } = string.Empty;
+
+    /// <summary>The key that <see cref="ComputeContainerTags"/> left its result under.</summary>
+    [Required]
+    public string ProjectKey { get; set; } = string.Empty;
+
+    /// <summary>The build configuration.</summary>
+    public string Configuration { get; set; } = string.Empty;
+
+    /// <summary>Folder for the OCI image layout.</summary>
+    [Required]
+    public string LayoutDirectory { get; set; } = string.Empty;
+
+    /// <summary>Path of the receipt. RSDK8001 if it can't be written.</summary>
+    [Required]
+    public string ReceiptPath { get; set; } = string.Empty;
+
+    /// <summary>Destinations: <c>host/namespace/name</c> with metadata <c>Edition</c>, <c>Visibility</c>, <c>On</c>, <c>Tags</c>, <c>Optional</c>. RSDK9001 to RSDK9003 if malformed.</summary>
+    [Required]
+    public ITaskItem[] Destinations { get; set; } = [];
+
+    /// <summary>What the user wrote the destinations in, for messages.</summary>
+    public string DestinationProperty { get; set; } = "ContainerDestination";
+
+    /// <summary><c>RegistrySdkEndpoint</c> items: <c>Registry</c>, <c>Api</c>, <c>Insecure</c>.</summary>
+    public ITaskItem[] Endpoints { get; set; } = [];
+
+    /// <summary><c>RegistrySdkCredential</c> items: names of environment variables, never values.</summary>
+    public ITaskItem[] Credentials { get; set; } = [];
+
+    /// <summary><c>RegistrySdkCacheDirectory</c>: the user's cache of layers and base images; empty for the default.</summary>
+    public string CacheDirectory { get; set; } = string.Empty;
+
+    /// <summary><c>RegistrySdkCacheSize</c>, in MB; 0: no cache. RSDK9016 if it is no number.</summary>
+    public string CacheSize { get; set; } = string.Empty;
+
+    /// <summary><c>RegistrySdkOverwriteTag</c>, <c>;</c>-separated.</summary>
+    public string OverwriteTags { get; set; } = string.Empty;
+
+    /// <summary><c>RegistrySdkAllowDirty</c>.</summary>
+    public string AllowDirty { get; set; } = string.Empty;
+
+    /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c> or <c>warn</c>.</summary>
+    public string VisibilityMismatch { get; set; } = "error";
+
+    /// <summary><c>ContainerEditions</c>. RSDK3002 if set: not built yet.</summary>
+    public string Editions { get; set; } = string.Empty;
+
+    /// <summary><c>RegistrySdkPromote</c>: a release that one destination has is copied to those that lack it, and not composed again.</summary>
+    public string Promote { get; set; } = string.Empty;
+
+    /// <inheritdoc/>
+    protected override async System.Threading.Tasks.Task RunAsync(CancellationToken cancellationToken)
+    {
+        // ComputeContainerTags ran on this node, in this build, for this project: the targets see to that.
+        var derived = (Outcome<Derived>)BuildEngine4.GetRegisteredTaskObject(ComputeContainerTags.CacheKey(ProjectKey), RegisteredTaskObjectLifetime.Build)
+            ?? throw new InvalidOperationException("ComputeContainerTags has not run for this project.");
+        var environment = ReadEnvironment();
+        var request = Complete(Request(derived, environment));
+        var (report, reporting) = await PublishPipeline.RunAsync(request, new GitCommandLine(environment), new MSBuildPublishLog(Log), cancellationToken).ConfigureAwait(false);
+
+        // One message, so that the terminal logger shows it whole.
+        if (reporting.ConsoleLines.Count > 0)
+        {
+            Log.LogMessage(MessageImportance.High, "{0}", string.Join('\n', reporting.ConsoleLines));
+        }
+
+        // ComputeContainerTags has said its own; and what is no error is said by the publish, once.
+        Report(report.Diagnostics.Skip(derived.Diagnostics.Count).Where(d => d.IsError || !request.CheckOnly).Concat(reporting.Diagnostics));
+        SetOutputs(report);
+        if (report.Bug is { } bug)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(bug);
+        }
+    }
+
+    /// <summary>Adds what this task alone is told.</summary>
+    /// <param name="request">What both are told.</param>
+    protected abstract PublishRequest Complete(PublishRequest request);
+
+    /// <summary>Fills the outputs, also of a run that failed.</summary>
+    /// <param name="report">What came of it.</param>
+    protected abstract void SetOutputs(PublishReport report);
+
+    /// <summary>A path of the project, absolute.</summary>
+    /// <param name="path">As MSBuild has it, relative to the project's folder or absolute.</param>
+    protected string Full(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return Path.GetFullPath(path.Replace('\\', Path.DirectorySeparatorChar), ProjectDirectory);
+    }
+
+    private PublishRequest Request(Outcome<Derived> derived, IReadOnlyDictionary<string, string> environment)
+    {
+        return new()
+        {
+            Project = ProjectName,
+            Configuration = Configuration,
+            ProjectDirectory = ProjectDirectory,
+            Derived = derived,
+            LayoutDirectory = Full(LayoutDirectory),
+            CacheDirectory = CacheDirectory.Length > 0 ? Full(CacheDirectory) : string.Empty,
+            CacheSize = CacheSize,
+            Destinations = [.. Destinations.Select(d => new DestinationItem(
+                d.ItemSpec, d.GetMetadata("Edition"), d.GetMetadata("Visibility"), d.GetMetadata("On"), d.GetMetadata("Tags"), d.GetMetadata("Optional")))],
+            DestinationProperty = DestinationProperty,
+            Endpoints = [.. Endpoints.Select(e => new EndpointItem(e.ItemSpec, e.GetMetadata("Registry"), e.GetMetadata("Api"), e.GetMetadata("Insecure")))],
+            Credentials = [.. Credentials.Select(c => new CredentialItem(c.ItemSpec, c.GetMetadata("UsernameVariable"), c.GetMetadata("PasswordVariable"), c.GetMetadata("RealmHost")))],
+            Metadata = [.. Written("ContainerDestination", Destinations), .. Written("RegistrySdkEndpoint", Endpoints), .. Written("RegistrySdkCredential", Credentials)],
+            OverwriteTags = Split(OverwriteTags),
+            AllowDirty = IsTrue(AllowDirty),
+            VisibilityMismatch = VisibilityMismatch,
+            Editions = Editions,
+            Promote = IsTrue(Promote, otherwise: true),
+            // IBuildEngine8, MSBuild 16.9: what -warnaserror, MSBuildWarningsAsErrors and MSBuildTreatWarningsAsErrors come to for this project.
+            RaisesToError = code => BuildEngine is IBuildEngine8 engine && engine.ShouldTreatWarningAsError(code),
+            Environment = environment,
+            Reports = new(Full(ReceiptPath), Variable(environment, "GITHUB_OUTPUT"), Variable(environment, "GITHUB_STEP_SUMMARY")),
+        };
+    }
+
+    private static IEnumerable<WrittenMetadata> Written(string itemType, ITaskItem[] items)
+        => items.Select(i => new WrittenMetadata(itemType, i.ItemSpec, [.. i.CloneCustomMetadata().Keys.Cast<string>()]));
+
+    private static string? Variable(IReadOnlyDictionary<string, string> environment, string name)
+        => environment.TryGetValue("GITHUB_ACTIONS", out var actions) && actions == "true" && environment.TryGetValue(name, out var value) && value.Length > 0 ? value : null;
+
+    private sealed class MSBuildPublishLog(TaskLoggingHelper log) : IPublishLog
+    {
+        public void Stage(string message) => log.LogMessage(MessageImportance.Normal, "{0}", message);
+
+        public void Note(string message) => log.LogMessage(MessageImportance.Normal, "{0}", message);
+
+        public void Request(string message) => log.LogMessage(MessageImportance.Low, "{0}", message);
+
+        public void Uploading(Destination destination, Descriptor blob, long sent, double bytesPerSecond)
+            => log.LogMessage(
+                MessageImportance.High,
+                "{0}",
+                string.Create(System.Globalization.CultureInfo.InvariantCulture, $"  {destination}: {(blob.Size == 0 ? 100 : 100 * sent / blob.Size)} % of {ConsoleReport.Bytes(blob.Size)}, {bytesPerSecond / 1e6:0.0} MB/s ({blob.Digest})"));
+    }
+}
