@@ -93,7 +93,7 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
     /// <summary>What it stands on, as its own labels say.</summary>
     private static BaseReference BaseOf(Dictionary<string, string> labels)
     {
-        var name = labels.GetValueOrDefault("org.opencontainers.image.base.name", "a base it does not name");
+        var name = labels.GetValueOrDefault("org.opencontainers.image.base.name", "an unnamed base");
         var colon = name.LastIndexOf(':');
         var repository = colon > name.LastIndexOf('/') ? name[..colon] : name;
         return new(name, repository, Digest.TryParse(labels.GetValueOrDefault("org.opencontainers.image.base.digest"), out var digest) ? digest : null);
