@@ -53,10 +53,6 @@ internal static class CommandLine
         {
             var (name, definition) = ReadUser(user);
             options.Users[name] = definition;
-            if (Credentials.LooksReal(definition.Password))
-            {
-                options.OnWarning($"the password of user '{name}' looks like a real secret; the emulator needs none");
-            }
         }
 
         var stopWithStdin = arguments.Flag("--stop-with-stdin");

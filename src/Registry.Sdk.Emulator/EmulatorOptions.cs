@@ -12,6 +12,23 @@ public sealed class EmulatorOptions
     /// <summary>TCP port on 127.0.0.1; 0 (the default) takes a free one, see <see cref="EmulatorServer.BaseAddress"/>.</summary>
     public int Port { get; init; }
 
+    /// <summary>Whose ways the registry has. <see cref="Users"/>, <see cref="AnonymousPull"/> and <see cref="AllowDelete"/> are for <see cref="EmulatorPersonality.Plain"/> only.</summary>
+    public EmulatorPersonality Personality { get; init; }
+
+    /// <summary>Who and what exists at GitHub; for <see cref="EmulatorPersonality.Ghcr"/>.</summary>
+    public GitHubWorld GitHub { get; init; } = new();
+
+    /// <summary>Who and what exists at Docker Hub; for <see cref="EmulatorPersonality.DockerHub"/>.</summary>
+    public DockerHubWorld DockerHub { get; init; } = new();
+
+    /// <summary>
+    /// Secrets of other hosts by a name of the test's choice, so that <see cref="RequestRecord.Secrets"/> can name one that strays here.
+    /// </summary>
+    public IDictionary<string, string> ForeignSecrets { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>How long a registry token of a token service is good. GHCR does not tell it; Docker Hub tells its seconds.</summary>
+    public TimeSpan TokenLifetime { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>
     /// User name to password and rights. Empty (the default): the registry is open, nobody is asked for credentials. A plain string is a
     /// password with push rights: <c>Users = { ["ci"] = "secret", ["reader"] = new("secret", EmulatorRights.Pull) }</c>.
@@ -55,6 +72,19 @@ public sealed class EmulatorOptions
     /// text), or a request failed by a bug of the emulator. The same lines go to <see cref="LogFile"/>.
     /// </summary>
     public Action<string>? OnWarning { get; init; }
+}
+
+/// <summary>Whose ways an emulator has.</summary>
+public enum EmulatorPersonality
+{
+    /// <summary>The distribution specification as written, with Basic credentials.</summary>
+    Plain,
+
+    /// <summary>GitHub's registry (ghcr.io), and GitHub's package reads under <c>/api</c>.</summary>
+    Ghcr,
+
+    /// <summary>Docker Hub's registry (docker.io), and Docker Hub's own API under <c>/api</c>.</summary>
+    DockerHub,
 }
 
 /// <summary>What a user may do in all repositories.</summary>

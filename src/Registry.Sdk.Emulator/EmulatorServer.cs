@@ -16,18 +16,28 @@ public sealed class EmulatorServer : IAsyncDisposable
 
     private readonly WebApplication _application;
     private readonly RegistryEndpoints _endpoints;
+    private readonly RegistryEndpoints _administration;
+    private readonly Personality _personality;
+    private readonly TokenService _tokens;
+    private readonly string _administratorKey;
     private readonly RequestLog _log;
     private readonly FileStream _stateLock;
     private bool _disposed;
 
-    private EmulatorServer(WebApplication application, RegistryEndpoints endpoints, RequestLog log, FileStream stateLock)
+    private EmulatorServer(
+        WebApplication application, RegistryEndpoints endpoints, RegistryEndpoints administration, Personality personality, TokenService tokens, string administratorKey, BlobOrigin blobs, RequestLog log, FileStream stateLock)
     {
         _application = application;
         _endpoints = endpoints;
+        _administration = administration;
+        _personality = personality;
+        _tokens = tokens;
+        _administratorKey = administratorKey;
         _log = log;
         _stateLock = stateLock;
-        var address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
-        BaseAddress = new Uri(address);
+        var addresses = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.ToArray();
+        BaseAddress = new Uri(addresses[0]);
+        BlobAddress = addresses.Length > 1 ? blobs.Address = new Uri(addresses[1]) : null;
     }
 
     /// <summary>Where it listens: <c>http://127.0.0.1:PORT/</c>.</summary>
@@ -35,6 +45,12 @@ public sealed class EmulatorServer : IAsyncDisposable
 
     /// <summary>The registry as image references name it: <c>127.0.0.1:PORT</c>.</summary>
     public string Host => BaseAddress.Authority;
+
+    /// <summary>Base of the service's own API (GitHub's, Docker Hub's): <c>http://127.0.0.1:PORT/api</c>. A plain registry has none.</summary>
+    public Uri Api => new(BaseAddress, "api");
+
+    /// <summary>The other origin, to which GHCR and Docker Hub redirect blob downloads; <see langword="null"/> for a plain registry.</summary>
+    public Uri? BlobAddress { get; }
 
     /// <summary>The requests received so far, in order of arrival: a copy, so it does not change under the reader.</summary>
     public IReadOnlyList<RequestRecord> Requests => _log.Snapshot();
@@ -54,12 +70,22 @@ public sealed class EmulatorServer : IAsyncDisposable
         {
             store.RemoveAbandonedUploads();
             log = new RequestLog(options.LogFile, options.MaxRecordedRequests);
-            var personality = new PlainPersonality(options);
+            var tokens = new TokenService(options.TokenLifetime);
+            var blobs = new BlobOrigin(store);
+            Personality personality = options.Personality switch
+            {
+                EmulatorPersonality.Ghcr => new GhcrPersonality(options, store, tokens, blobs),
+                EmulatorPersonality.DockerHub => new DockerHubPersonality(options, store, tokens, blobs),
+                _ => new PlainPersonality(options),
+            };
+            WarnOfRealSecrets(options, log, personality);
             var endpoints = new RegistryEndpoints(options, store, personality);
-            application = Build(options.Port);
-            application.Run(new RequestPipeline(options, log, personality, endpoints).AnswerAsync);
+            var administration = new RegistryEndpoints(options, store, new AdministratorPersonality(personality));
+            var pipeline = new RequestPipeline(options, log, personality, endpoints, administration, blobs);
+            application = Build(options.Port, withBlobOrigin: options.Personality != EmulatorPersonality.Plain);
+            application.Run(pipeline.AnswerAsync);
             await application.StartAsync(cancellationToken);
-            return new EmulatorServer(application, endpoints, log, stateLock);
+            return new EmulatorServer(application, endpoints, administration, personality, tokens, pipeline.AdministratorKey, blobs, log, stateLock);
         }
         catch
         {
@@ -72,6 +98,34 @@ public sealed class EmulatorServer : IAsyncDisposable
             await stateLock.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Who can see a package or repository, <c>owner/name</c>; <see langword="null"/>: there is none. Always <see langword="null"/> for a
+    /// plain registry.
+    /// </summary>
+    public GitHubVisibility? Visibility(string repository) => _personality.VisibilityOf(repository);
+
+    /// <summary>Does what a person does in the web settings.</summary>
+    /// <exception cref="InvalidOperationException">The service does not let them, or there is no such repository.</exception>
+    public void Click(SettingsClick click)
+    {
+        ArgumentNullException.ThrowIfNull(click);
+        _personality.Click(click);
+    }
+
+    /// <summary>Ends every token given out so far, as time would.</summary>
+    public void ExpireTokens() => _tokens.ExpireAll();
+
+    /// <summary>
+    /// A client that may do everything, whatever the personality, and whose requests are not recorded: for putting things there and for
+    /// looking what is there. What it pushes first is born private at GHCR and as the account says at Docker Hub. Dispose it.
+    /// </summary>
+    public HttpClient CreateAdministrator()
+    {
+        var client = new HttpClient { BaseAddress = BaseAddress };
+        client.DefaultRequestHeaders.Add(RequestPipeline.AdministratorHeader, _administratorKey);
+        return client;
     }
 
     /// <summary>Stops taking requests, lets those under way finish for five seconds, frees port and state directory.</summary>
@@ -90,8 +144,22 @@ public sealed class EmulatorServer : IAsyncDisposable
 
         await _application.DisposeAsync();
         _endpoints.Dispose();
+        _administration.Dispose();
         _log.Dispose();
         await _stateLock.DisposeAsync();
+    }
+
+    private static void WarnOfRealSecrets(EmulatorOptions options, RequestLog log, Personality personality)
+    {
+        foreach (var (name, secret) in personality.KnownSecrets())
+        {
+            if (Credentials.LooksReal(secret))
+            {
+                var text = $"the secret of '{name}' looks like a real one; the emulator needs none";
+                log.WriteLine("warning: " + text);
+                options.OnWarning?.Invoke(text);
+            }
+        }
     }
 
     private static FileStream LockState(string stateDirectory)
@@ -107,7 +175,7 @@ public sealed class EmulatorServer : IAsyncDisposable
     }
 
     // The empty builder reads no environment variables and no appsettings.json: a test's server must not depend on who runs it.
-    private static WebApplication Build(int port)
+    private static WebApplication Build(int port, bool withBlobOrigin)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddLogging();
@@ -121,6 +189,10 @@ public sealed class EmulatorServer : IAsyncDisposable
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1);
+            if (withBlobOrigin)
+            {
+                kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1);
+            }
         });
         return builder.Build();
     }

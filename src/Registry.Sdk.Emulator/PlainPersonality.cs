@@ -4,11 +4,18 @@ using System.Text;
 namespace Registry.Sdk.Emulator;
 
 /// <summary>The specification as written; Basic auth when there are users.</summary>
-internal sealed class PlainPersonality(EmulatorOptions options) : IPersonality
+internal sealed class PlainPersonality(EmulatorOptions options) : Personality
 {
-    public Task<bool> TryAnswerAsync(HttpContext context) => Task.FromResult(false);
+    public override bool AllowsDelete => options.AllowDelete;
 
-    public void Authorize(HttpContext context, string? repository, EmulatorRights needed)
+    public override string? IdentifyAccount(string authorization) =>
+        Credentials.FromHeader(authorization) is { UserName: { } name } credentials && options.Users.TryGetValue(name, out var user) && SamePassword(credentials.Secret, user.Password)
+            ? name
+            : null;
+
+    public override IEnumerable<KeyValuePair<string, string>> KnownSecrets() => options.Users.Select(user => KeyValuePair.Create(user.Key, user.Value.Password));
+
+    public override void Authorize(HttpContext context, string? repository, EmulatorRights needed)
     {
         if (options.Users.Count == 0)
         {

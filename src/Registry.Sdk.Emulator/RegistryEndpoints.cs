@@ -9,7 +9,7 @@ namespace Registry.Sdk.Emulator;
 /// The endpoints of OCI distribution-spec 1.1.1 ("Endpoints", end-1 to end-13, and the upload cancel of its main branch). Paths are
 /// read from their end, because repository names contain slashes, and strictly: what no client should send is refused, not mended.
 /// </summary>
-internal sealed partial class RegistryEndpoints(EmulatorOptions options, RegistryStore store, IPersonality personality) : IDisposable
+internal sealed partial class RegistryEndpoints(EmulatorOptions options, RegistryStore store, Personality personality) : IDisposable
 {
     /// <summary>The least a registry has to take, so the most a careful client may send.</summary>
     private const int MaxManifestBytes = 4 * 1024 * 1024;
@@ -28,7 +28,7 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
         return parts switch
         {
             ["", "v2", .. var name, "blobs", "uploads", ""] => StartUploadAsync(context, Name(name)),
-            ["", "v2", .. var name, "blobs", "uploads", var id] => UploadAsync(context, Name(name), id),
+            ["", "v2", .. var name, "blobs", var folder, var id] when folder == personality.UploadFolder => UploadAsync(context, Name(name), id),
             ["", "v2", .. var name, "blobs", var digest] => BlobAsync(context, Name(name), digest),
             ["", "v2", .. var name, "manifests", var reference] => ManifestAsync(context, Name(name), reference),
             ["", "v2", .. var name, "tags", "list"] => TagsAsync(context, Name(name)),
@@ -103,7 +103,7 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
     private void AuthorizeDelete(HttpContext context, string name)
     {
         AuthorizeWrite(context, name);
-        if (!options.AllowDelete)
+        if (!personality.AllowsDelete)
         {
             throw new RegistryException(StatusCodes.Status405MethodNotAllowed, ErrorCode.Unsupported, "deleting is switched off");
         }
@@ -111,7 +111,7 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
 
     private void RequireRepository(string name)
     {
-        if (!store.RepositoryExists(name))
+        if (!personality.Knows(name, store.RepositoryExists(name)))
         {
             throw new RegistryException(StatusCodes.Status404NotFound, ErrorCode.NameUnknown, $"repository '{name}' is not known");
         }
@@ -133,6 +133,13 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
                 var content = store.FindBlob(name, digest)
                     ?? throw new RegistryException(StatusCodes.Status404NotFound, ErrorCode.BlobUnknown, $"blob {digest} is not in '{name}'");
                 context.Response.Headers["Docker-Content-Digest"] = digest;
+                if (HttpMethods.IsGet(context.Request.Method) && personality.RedirectBlob(context, digest) is { } elsewhere)
+                {
+                    context.Response.Headers.Location = elsewhere;
+                    context.Response.StatusCode = StatusCodes.Status307TemporaryRedirect;
+                    return;
+                }
+
                 await Results.File(content, "application/octet-stream", enableRangeProcessing: true).ExecuteAsync(context);
                 return;
             case "DELETE":
@@ -163,7 +170,7 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
         {
             // Whatever keeps a mount from happening (no source, unknown source) opens a session instead: that is the specified fallback.
             var digest = CheckDigest(mount);
-            if (ImageReference.IsName(query["from"]) && store.TryMount(query["from"]!, name, digest))
+            if (ImageReference.IsName(query["from"]) && personality.MayMount(context, name, query["from"]!) && store.TryMount(query["from"]!, name, digest))
             {
                 AnswerBlobCreated(context, name, digest);
                 return;
@@ -219,6 +226,8 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
                 case "GET":
                     AnswerUploadState(context, session, StatusCodes.Status204NoContent);
                     break;
+                case "DELETE" when !personality.AllowsUploadCancel:
+                    throw MethodNotAllowed(context, "GET, PATCH, PUT");
                 case "DELETE":
                     End(session);
                     context.Response.StatusCode = StatusCodes.Status204NoContent;
@@ -282,6 +291,14 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
             }
 
             announced = end - start + 1;
+            if (HttpMethods.IsPatch(context.Request.Method) && announced > personality.MaxRangedChunk)
+            {
+                throw new RegistryException(
+                    StatusCodes.Status416RangeNotSatisfiable,
+                    "REQUESTED_RANGE_NOT_SATISFIABLE",
+                    string.Create(CultureInfo.InvariantCulture, $"the request body is too large and exceeds the maximum permissible limit of {personality.MaxRangedChunk / 1048576.0:0.00}MiB"));
+            }
+
             if (context.Request.ContentLength is { } length && length != announced)
             {
                 throw new RegistryException(StatusCodes.Status400BadRequest, ErrorCode.SizeInvalid, $"Content-Range '{header}' and Content-Length differ");
@@ -308,9 +325,9 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
     }
 
     // "Each answer's Location replaces the former one": the state in the query finds out clients that keep or build a URL.
-    private static void CheckState(HttpContext context, UploadSession session)
+    private void CheckState(HttpContext context, UploadSession session)
     {
-        if (!string.Equals(context.Request.Query["_state"], StateOf(session), StringComparison.Ordinal))
+        if (personality.UploadsCarryState && !string.Equals(context.Request.Query["_state"], StateOf(session), StringComparison.Ordinal))
         {
             throw new RegistryException(
                 StatusCodes.Status400BadRequest, ErrorCode.BlobUploadInvalid, "this is not the Location of the last answer: use that, with its query");
@@ -355,7 +372,7 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
 
     private void SetUploadState(HttpContext context, UploadSession session)
     {
-        SetLocation(context, $"/v2/{session.Repository}/blobs/uploads/{session.Id}?_state={StateOf(session)}");
+        SetLocation(context, $"/v2/{session.Repository}/blobs/{personality.UploadFolder}/{session.Id}{(personality.UploadsCarryState ? "?_state=" + StateOf(session) : "")}");
 
         // "0-0" for nothing yet is what servers do, although by the letter it would be one byte.
         context.Response.Headers.Range = string.Create(CultureInfo.InvariantCulture, $"0-{Math.Max(0, session.Length - 1)}");
@@ -413,6 +430,7 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
     {
         var digest = IsDigestForm(reference) ? reference : store.ResolveTag(name, reference);
         var manifest = (digest is null ? null : store.FindManifest(name, digest)) ?? throw ManifestUnknown(name, reference);
+        personality.BeforeServing(context, name, manifest);
         context.Response.ContentType = manifest.MediaType;
         context.Response.ContentLength = manifest.Content.LongLength;
         context.Response.Headers["Docker-Content-Digest"] = manifest.Digest;
@@ -434,10 +452,14 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
             throw new RegistryException(StatusCodes.Status400BadRequest, ErrorCode.DigestInvalid, $"the manifest has digest {digest}, not {reference}");
         }
 
-        store.PutManifest(name, new StoredManifest(digest, facts.MediaType, content), byDigest ? null : reference, facts.Subject, () => RequireContent(name, facts));
+        var tag = byDigest ? null : reference;
+        var manifest = new StoredManifest(digest, facts.MediaType, content);
+        personality.BeforeStoring(context, name, tag, digest);
+        store.PutManifest(name, manifest, tag, facts.Subject, () => RequireContent(name, facts));
+        personality.Stored(context, name, tag, manifest);
         SetLocation(context, $"/v2/{name}/manifests/{digest}");
         context.Response.Headers["Docker-Content-Digest"] = digest;
-        if (facts.Subject is not null)
+        if (facts.Subject is not null && personality.ClaimsReferrers)
         {
             context.Response.Headers["OCI-Subject"] = facts.Subject;
         }
@@ -501,31 +523,38 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
 
         AuthorizeRead(context, name);
         RequireRepository(name);
-        IEnumerable<string> tags = store.ListTags(name);
-        if (context.Request.Query.TryGetValue("last", out var last))
-        {
-            tags = tags.Where(tag => string.CompareOrdinal(tag, last.ToString()) > 0);
-        }
-
-        string[] page = [.. tags];
+        var inAsciiOrder = store.ListTags(name);
+        var all = personality.Order(name, inAsciiOrder);
+        var page = context.Request.Query.TryGetValue("last", out var last) ? [.. After(all, last.ToString(), ReferenceEquals(all, inAsciiOrder))] : all.ToArray();
+        var size = personality.TagPageSize;
         if (context.Request.Query.TryGetValue("n", out var n))
         {
-            if (!int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var count))
-            {
-                throw new RegistryException(StatusCodes.Status400BadRequest, ErrorCode.Unsupported, $"n is '{n}', not a number of tags");
-            }
+            size = int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+                ? count
+                : throw new RegistryException(StatusCodes.Status400BadRequest, ErrorCode.Unsupported, $"n is '{n}', not a number of tags");
+        }
 
-            if (page.Length > count)
+        if (page.Length > size)
+        {
+            page = page[..size.Value];
+            if (size > 0)
             {
-                page = page[..count];
-                if (count > 0)
-                {
-                    context.Response.Headers.Link = string.Create(CultureInfo.InvariantCulture, $"</v2/{name}/tags/list?n={count}&last={page[^1]}>; rel=\"next\"");
-                }
+                context.Response.Headers.Link = string.Create(CultureInfo.InvariantCulture, $"</v2/{name}/tags/list?n={size}&last={page[^1]}>; rel=\"next\"");
             }
         }
 
-        await WriteJsonAsync(context, new { name, tags = page }, "application/json");
+        await WriteJsonAsync(context, new { name, tags = page.Length == 0 && personality.NullForNoTags ? null : page }, "application/json");
+    }
+
+    // In ASCII order "after" is a matter of comparing; in any other order a tag that is not there has nothing after it.
+    private static IEnumerable<string> After(IReadOnlyList<string> tags, string last, bool asciiOrder)
+    {
+        if (asciiOrder)
+        {
+            return tags.Where(tag => string.CompareOrdinal(tag, last) > 0);
+        }
+
+        return tags.SkipWhile(tag => !string.Equals(tag, last, StringComparison.Ordinal)).Skip(1);
     }
 
     // ---- referrers (end-12a, 12b) ----
@@ -539,6 +568,10 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
 
         AuthorizeRead(context, name);
         CheckDigest(digest);
+        if (!personality.ServesReferrers)
+        {
+            throw new RegistryException(StatusCodes.Status404NotFound, ErrorCode.Unsupported, "no referrers API here");
+        }
 
         // An unknown repository or subject has no referrers; 404 would say that there is no such API.
         var descriptors = store.ListReferrers(name, digest).Select(ManifestReader.DescribeReferrer);

@@ -19,6 +19,7 @@ internal static class ErrorCode
     public const string Unauthorized = "UNAUTHORIZED";
     public const string Denied = "DENIED";
     public const string Unsupported = "UNSUPPORTED";
+    public const string TooManyRequests = "TOOMANYREQUESTS";
 }
 
 /// <summary>JSON as people write it: <c>+</c> and quotes unescaped, for nothing of ours is put into HTML.</summary>

@@ -20,6 +20,10 @@ namespace Registry.Sdk.Emulator;
 internal sealed class RegistryStore
 {
     private const string ServerPrefix = "upload-";
+
+    // Tags first: what is half removed must not name what is gone.
+    private static readonly string[] RepositoryFolders = ["_tags", "_referrers", "_manifests", "_blobs"];
+
     private readonly string _root;
     private readonly string _partial;
     private readonly string _prefix;
@@ -56,6 +60,31 @@ internal sealed class RegistryStore
 
     public bool RepositoryExists(string name) =>
         IsFolder(RepositoryFolder(name, "_blobs")) || IsFolder(RepositoryFolder(name, "_manifests"));
+
+    /// <summary>Whether the repository holds a manifest: blobs alone, which an unfinished push leaves, do not make it one for its users.</summary>
+    public bool HasManifests(string name) =>
+        RepositoryFolder(name, "_manifests") is var folder && IsFolder(folder) && Directory.EnumerateFiles(folder).Any();
+
+    /// <summary>Digests of the repository's manifests, in ASCII order.</summary>
+    public IReadOnlyList<string> ListManifests(string name) =>
+        RepositoryFolder(name, "_manifests") is var folder && IsFolder(folder)
+            ? [.. Directory.EnumerateFiles(folder).Select(file => "sha256:" + Path.GetFileName(file)).Order(StringComparer.Ordinal)]
+            : [];
+
+    /// <summary>Removes all a repository holds; repositories nested in it stay.</summary>
+    public void RemoveRepository(string name)
+    {
+        lock (_gate)
+        {
+            foreach (var folder in RepositoryFolders.Select(kind => RepositoryFolder(name, kind)).Where(IsFolder))
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+    }
+
+    /// <summary>Path of a content, whatever repository holds it.</summary>
+    public string? FindContent(string digest) => ContentPath(digest) is var path && IsFile(path) ? path : null;
 
     /// <summary>Path of a blob's content if the repository holds the blob, else <see langword="null"/>.</summary>
     public string? FindBlob(string name, string digest)

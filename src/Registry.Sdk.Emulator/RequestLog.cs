@@ -12,6 +12,7 @@ internal sealed class RequestLog : IDisposable
     private static readonly HashSet<string> HarmlessParameters = new(StringComparer.Ordinal)
     {
         "digest", "mount", "from", "n", "last", "artifactType", "_state", "service", "scope", "account", "client_id",
+        "package_type", "visibility", "state", "page", "per_page", "page_size", "ordering", "offline_token",
     };
 
     private readonly ConcurrentQueue<Entry> _entries = new();
@@ -48,7 +49,8 @@ internal sealed class RequestLog : IDisposable
             Interlocked.Increment(ref _nextIndex),
             context.Request.Method,
             context.Request.Path.ToUriComponent() + Redact(context.Request.Query),
-            context.Request.Headers.ContainsKey("Authorization"));
+            context.Request.Headers.ContainsKey("Authorization"),
+            $"{context.Connection.LocalIpAddress}:{context.Connection.LocalPort}");
         context.Response.OnStarting(() =>
         {
             SetStatus(entry, context);
@@ -121,7 +123,7 @@ internal sealed class RequestLog : IDisposable
     }
 
     /// <summary>A request under way.</summary>
-    internal sealed class Entry(int index, string method, string pathAndQuery, bool hasAuthorization)
+    internal sealed class Entry(int index, string method, string pathAndQuery, bool hasAuthorization, string origin)
     {
         private long _requestBytes;
         private long _responseBytes;
@@ -137,12 +139,23 @@ internal sealed class RequestLog : IDisposable
         /// <summary>The server dropped the connection itself.</summary>
         public bool Aborted { get; set; }
 
+        /// <summary>See <see cref="RequestRecord.Account"/>.</summary>
+        public string? Account { get; set; }
+
+        /// <summary>See <see cref="RequestRecord.Secrets"/>.</summary>
+        public IReadOnlyList<string> Secrets { get; set; } = [];
+
         public void CountRead(int bytes) => Interlocked.Add(ref _requestBytes, bytes);
 
         public void CountWritten(int bytes) => Interlocked.Add(ref _responseBytes, bytes);
 
         public RequestRecord ToRecord() => new(
-            index, method, pathAndQuery, Volatile.Read(ref _status), Interlocked.Read(ref _requestBytes), Interlocked.Read(ref _responseBytes), hasAuthorization);
+            index, method, pathAndQuery, Volatile.Read(ref _status), Interlocked.Read(ref _requestBytes), Interlocked.Read(ref _responseBytes), hasAuthorization)
+        {
+            Origin = origin,
+            Account = Account,
+            Secrets = Secrets,
+        };
     }
 
     private sealed class AbortObserver(IHttpRequestLifetimeFeature inner, Entry entry) : IHttpRequestLifetimeFeature

@@ -1,22 +1,54 @@
-using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Registry.Sdk.Emulator;
 
 /// <summary>What happens to every request: recorded, perhaps answered by the test, else by the personality or the registry.</summary>
-internal sealed class RequestPipeline(EmulatorOptions options, RequestLog log, IPersonality personality, RegistryEndpoints endpoints)
+internal sealed class RequestPipeline(
+    EmulatorOptions options, RequestLog log, Personality personality, RegistryEndpoints endpoints, RegistryEndpoints administration, BlobOrigin blobs)
 {
+    /// <summary>Header whose value opens every door, for <see cref="EmulatorServer.CreateAdministrator"/>.</summary>
+    public const string AdministratorHeader = "X-Emulator-Administrator";
+
+    private static readonly JsonSerializerOptions ClickJson = new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter() }, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow };
+
+    private readonly SecretFinder _secrets = new(options, personality);
+
+    /// <summary>Known to this process alone.</summary>
+    public string AdministratorKey { get; } = Guid.NewGuid().ToString("N");
+
     public async Task AnswerAsync(HttpContext context)
     {
+        if (context.Request.Headers[AdministratorHeader] == AdministratorKey)
+        {
+            await AdministrateAsync(context);
+            return;
+        }
+
         var entry = log.Begin(context);
         try
         {
             WarnOfRealSecrets(context, entry);
+            entry.Secrets = await _secrets.FindAsync(context);
+            if (context.Request.Headers.Authorization is { Count: > 0 } authorization)
+            {
+                entry.Account = personality.IdentifyAccount(authorization.ToString()) ?? "unknown";
+            }
+
             if (options.Intercept is { } intercept && await intercept(context))
             {
                 return;
             }
 
-            if (!await personality.TryAnswerAsync(context))
+            if (context.Connection.LocalPort == blobs.Address?.Port)
+            {
+                await blobs.AnswerAsync(context);
+            }
+            else if (context.Request.Path == "/_control/click")
+            {
+                await ClickAsync(context);
+            }
+            else if (!await personality.TryAnswerAsync(context))
             {
                 await endpoints.AnswerAsync(context);
             }
@@ -53,6 +85,32 @@ internal sealed class RequestPipeline(EmulatorOptions options, RequestLog log, I
         finally
         {
             log.End(entry, context);
+        }
+    }
+
+    // The test's own hand in the store: no rights, no quirks, no record.
+    private async Task AdministrateAsync(HttpContext context)
+    {
+        try
+        {
+            await administration.AnswerAsync(context);
+        }
+        catch (RegistryException refused)
+        {
+            await RegistryException.WriteAsync(context, refused.Status, refused.Code, refused.Message);
+        }
+    }
+
+    private async Task ClickAsync(HttpContext context)
+    {
+        try
+        {
+            personality.Click((await JsonSerializer.DeserializeAsync<SettingsClick>(context.Request.Body, ClickJson, context.RequestAborted))!);
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or JsonException)
+        {
+            await ApiAnswer.WriteAsync(context, StatusCodes.Status409Conflict, new { message = exception.Message });
         }
     }
 

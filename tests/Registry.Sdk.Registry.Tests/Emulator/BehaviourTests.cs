@@ -136,15 +136,15 @@ public sealed class BehaviourTests : EmulatorTest
         {
             await SendAsync("GET", $"/v2/a/blobs/{Digest}", credentials: Basic("any", "thing"));
             Assert.Equal(
-                new RequestRecord((2 * round) + 1, "GET", $"/v2/a/blobs/{Digest}", 200, 0, 10, HasAuthorization: true),
+                new RequestRecord((2 * round) + 1, "GET", $"/v2/a/blobs/{Digest}", 200, 0, 10, HasAuthorization: true) { Origin = Emulator.Host, Account = "unknown" },
                 Emulator.Requests[^1]);
             await SendAsync("HEAD", $"/v2/a/blobs/{Digest}");
             Assert.Equal(
-                new RequestRecord((2 * round) + 2, "HEAD", $"/v2/a/blobs/{Digest}", 200, 0, 0, HasAuthorization: false),
+                new RequestRecord((2 * round) + 2, "HEAD", $"/v2/a/blobs/{Digest}", 200, 0, 0, HasAuthorization: false) { Origin = Emulator.Host },
                 Emulator.Requests[^1]);
         }
 
-        Assert.Equal(new RequestRecord(0, "POST", $"/v2/a/blobs/uploads/?digest={Digest}", 201, 10, 0, HasAuthorization: false), Emulator.Requests[0]);
+        Assert.Equal(new RequestRecord(0, "POST", $"/v2/a/blobs/uploads/?digest={Digest}", 201, 10, 0, HasAuthorization: false) { Origin = Emulator.Host }, Emulator.Requests[0]);
     }
 
     [Fact]

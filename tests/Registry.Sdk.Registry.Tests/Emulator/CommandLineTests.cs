@@ -64,7 +64,7 @@ public sealed class CommandLineTests : IDisposable
             exe.Process.StandardInput.Close();
             await exe.Process.WaitForExitAsync();
             var errors = await exe.Errors;
-            Assert.Contains("the password of user 'me' looks like a real secret", errors, StringComparison.Ordinal);
+            Assert.Contains("the secret of 'me' looks like a real one", errors, StringComparison.Ordinal);
             Assert.Contains("request 1 presented what looks like a real secret", errors, StringComparison.Ordinal);
             Assert.DoesNotContain(Secret, errors, StringComparison.Ordinal);
         }

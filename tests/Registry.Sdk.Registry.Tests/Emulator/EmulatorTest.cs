@@ -24,7 +24,10 @@ public abstract class EmulatorTest : IAsyncLifetime
 
     protected HttpClient Client { get; private set; } = null!;
 
-    public Task InitializeAsync() => StartAsync(new EmulatorOptions { StateDirectory = State });
+    /// <summary>How the server of a test starts.</summary>
+    protected virtual EmulatorOptions Options => new() { StateDirectory = State };
+
+    public Task InitializeAsync() => StartAsync(Options);
 
     public async Task DisposeAsync()
     {
