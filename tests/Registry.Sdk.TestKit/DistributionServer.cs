@@ -15,6 +15,9 @@ public sealed record DistributionOptions
     /// <summary>Allow manifests and blobs to be deleted.</summary>
     public bool Delete { get; init; } = true;
 
+    /// <summary>Be a pull-through cache of this registry; nothing can be pushed then.</summary>
+    public Uri? CacheOf { get; init; }
+
     /// <summary>Answer uploads with relative Location headers, as some registries do.</summary>
     public bool RelativeUrls { get; init; }
 }
@@ -159,6 +162,7 @@ public sealed class DistributionServer : IAsyncDisposable
               delete: { enabled: {{(options.Delete ? "true" : "false")}} }
             http: { addr: "{{IpAddress}}", relativeurls: {{(options.RelativeUrls ? "true" : "false")}} }
             {{auth}}
+            {{(options.CacheOf is { } upstream ? $"proxy: {{ remoteurl: \"{upstream}\" }}" : "")}}
             """);
         await StopAsync();
         server = ServerProcess.Start("docker-registry", ["serve", directory.File("config.yml")], LogFile, CleanEnvironment.Create());
