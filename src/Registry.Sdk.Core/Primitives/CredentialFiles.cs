@@ -161,17 +161,20 @@ internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> enviro
     /// <summary>With a store <c>auths</c> holds empty markers; the spelling there is the one the store was told.</summary>
     private static string ServerOf(JsonElement? auths, string host)
     {
-        var usual = host == "docker.io" ? DockerHubKey : host;
+        var usual = UsualKey(host);
         var marked = auths is { } element ? [.. Keys(element, host).Where(k => k.Path.Length == 0).Select(k => k.Name)] : new List<string>();
         return marked.Count == 0 || marked.Contains(usual, StringComparer.Ordinal) ? usual : marked[0];
     }
+
+    /// <summary>The key that <c>docker login</c> writes for a host.</summary>
+    private static string UsualKey(string host) => host == "docker.io" ? DockerHubKey : host;
 
     private static Credential? FromAuths(JsonElement auths, string source, string? file, string host, RepositoryReference repository)
         // podman's keys may name a namespace or repository of the host; the narrowest that fits is meant (containers-auth.json(5)).
         => Keys(auths, host)
             .Where(k => k.Path.Length == 0 || (repository.Name + "/").StartsWith(k.Path + "/", StringComparison.Ordinal))
             .OrderByDescending(k => k.Path.Length)
-            .ThenByDescending(k => k.Name == DockerHubKey || k.Name == host)
+            .ThenByDescending(k => k.Name == UsualKey(host))
             .Select(k => FromAuth(k.Value, source, file))
             .FirstOrDefault(c => c is not null);
 
