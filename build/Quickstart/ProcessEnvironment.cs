@@ -10,6 +10,7 @@ internal static class ProcessEnvironment
     [
         // CI systems that Registry.Sdk knows: with these it would publish for their commit, into their step summary.
         "GITHUB_", "RUNNER_", "ACTIONS_", "GITLAB_", "CI_", "BUILD_", "SYSTEM_", "AGENT_",
+        "BITBUCKET_", "CIRCLE", "TEAMCITY_", "JENKINS_", "HUDSON_", "BRANCH_", "CHANGE_", "TAG_", "ghprb", "gitlab",
         // Container settings and credentials; MSBuild takes every variable for a property.
         "Container", "RegistrySdk", "DOCKER", "DOTNET_CONTAINER_", "SDK_CONTAINER_",
         // Set for git's hooks, and by `dotnet run` for the SDK it belongs to.
@@ -18,7 +19,7 @@ internal static class ProcessEnvironment
 
     private static readonly string[] Removed =
     [
-        "CI", "TF_BUILD", "GH_TOKEN", "CR_PAT", "REGISTRY_AUTH_FILE", "SOURCE_DATE_EPOCH", "Configuration", "Platform", "Version",
+        "CI", "TF_BUILD", "JOB_NAME", "GH_TOKEN", "CR_PAT", "REGISTRY_AUTH_FILE", "SOURCE_DATE_EPOCH", "Configuration", "Platform", "Version",
     ];
 
     private static readonly (string Name, string Value)[] Set =

@@ -106,10 +106,10 @@ public enum CiRefKind
     PullRequest,
 }
 
-/// <summary>What a CI service says through environment variables (and GitHub's event file).</summary>
+/// <summary>What a CI service says through environment variables (and GitHub's event file, TeamCity's properties files).</summary>
 public sealed record CiFacts
 {
-    /// <summary>The service's name as people write it: <c>GitHub Actions</c>, <c>GitLab CI</c>, <c>Azure Pipelines</c>.</summary>
+    /// <summary>The service's name as people write it: <c>GitHub Actions</c>, <c>GitLab CI</c>, <c>Azure Pipelines</c>, <c>Jenkins</c>.</summary>
     public required string Service { get; init; }
 
     /// <summary>What the run was started for, pull request judged before branch.</summary>

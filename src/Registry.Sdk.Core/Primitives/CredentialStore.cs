@@ -1,22 +1,15 @@
-using System.Diagnostics;
-using System.Text;
-using System.Text.Json;
-
 namespace Registry.Sdk.Core.Primitives;
 
 /// <summary>
 /// The credential sources in the design's order: RegistrySdkCredential items, the host's usual variables, the .NET SDK's DOTNET_CONTAINER_* pair,
-/// docker and podman configuration with helpers, ambient GitHub tokens.
+/// docker and podman configuration with helpers (<see cref="CredentialFiles"/>), the ambient tokens of a GitHub or GitLab job.
 /// </summary>
 /// <remarks>
-/// Every secret is read here, in C#, at the moment of use: it is never an MSBuild property. Source of the file formats: docker CLI
-/// documentation («config.json»), docker-credential-helpers, containers-auth.json(5).
+/// Every secret is read here, in C#, at the moment of use: it is never an MSBuild property. One store serves one publish: files are read and helpers
+/// run once for it. Azure, Bitbucket, CircleCI and Jenkins give their jobs no registry credential; what their login steps write are docker's files.
 /// </remarks>
 public sealed class CredentialStore : ICredentialSource
 {
-    private const string DockerHubKey = "https://index.docker.io/v1/";
-    private static readonly TimeSpan HelperTimeout = TimeSpan.FromSeconds(30);
-
     // Which pair was meant for what: pushing first, then both, then the legacy name. PULL_* names the base image's registry, which is not ours to guess.
     private static readonly (string User, string Password)[] SharedPairs =
     [
@@ -28,11 +21,14 @@ public sealed class CredentialStore : ICredentialSource
     private readonly Dictionary<string, CredentialItem> _items = new(StringComparer.Ordinal);
     private readonly IReadOnlyDictionary<string, string> _environment;
     private readonly string? _onlyDestinationHost;
+    private readonly CredentialFiles _files;
 
-    private CredentialStore(IReadOnlyDictionary<string, string> environment, string? onlyDestinationHost)
+    private CredentialStore(IReadOnlyDictionary<string, string> environment, string? onlyDestinationHost, TimeSpan helperTimeout)
     {
-        _environment = environment;
+        // Windows has Path; what asks for PATH means it.
+        _environment = OperatingSystem.IsWindows() ? new Dictionary<string, string>(environment, StringComparer.OrdinalIgnoreCase) : environment;
         _onlyDestinationHost = onlyDestinationHost;
+        _files = new(_environment, new(_environment, helperTimeout));
     }
 
     /// <summary>Reads the items and looks at which shared variables apply.</summary>
@@ -45,12 +41,21 @@ public sealed class CredentialStore : ICredentialSource
         IReadOnlyDictionary<string, string> environment,
         IReadOnlyCollection<RegistryHost> destinationHosts,
         ICollection<Diagnostic> diagnostics)
+        => Create(items, environment, destinationHosts, diagnostics, CredentialHelper.DefaultTimeout);
+
+    /// <summary>Makes one with another time-out for helpers, for tests.</summary>
+    internal static CredentialStore Create(
+        IEnumerable<CredentialItem> items,
+        IReadOnlyDictionary<string, string> environment,
+        IReadOnlyCollection<RegistryHost> destinationHosts,
+        ICollection<Diagnostic> diagnostics,
+        TimeSpan helperTimeout)
     {
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(environment);
         ArgumentNullException.ThrowIfNull(diagnostics);
         var hosts = destinationHosts.Select(h => h.Name).Distinct(StringComparer.Ordinal).ToList();
-        var store = new CredentialStore(environment, hosts.Count == 1 ? hosts[0] : null);
+        var store = new CredentialStore(environment, hosts.Count == 1 ? hosts[0] : null, helperTimeout);
         foreach (var item in items)
         {
             if (!RegistryHost.TryParse(item.Include, out var host))
@@ -61,6 +66,11 @@ public sealed class CredentialStore : ICredentialSource
             {
                 diagnostics.Add(DiagnosticCodes.BadCredentialItem.Report(
                     $"RegistrySdkCredential '{item.Include}' has no PasswordVariable. Set it to the name of the environment variable that holds the secret."));
+            }
+            else if (store.Misused(item) is { } metadata)
+            {
+                diagnostics.Add(DiagnosticCodes.BadCredentialItem.Report(
+                    $"RegistrySdkCredential '{item.Include}' has a {metadata} that is no name of an environment variable. Write the name alone: {metadata}=\"CR_PAT\", not \"$(CR_PAT)\". If it was the secret itself, it is now in the project file or the build log: revoke it."));
             }
             else if (!store._items.TryAdd(host.Name, item))
             {
@@ -123,13 +133,23 @@ public sealed class CredentialStore : ICredentialSource
         // (An item that maps a host to itself only names its package API.)
         if (endpoint.IsMapped && !endpoint.IsLoopback && !(RegistryHost.TryParse(endpoint.BaseAddress.Authority, out var own) && own.Name == host))
         {
-            return own is null ? null : FromItem(own.Name, repository) ?? await FromFilesAsync(own.Name, repository, cancellationToken).ConfigureAwait(false);
+            return own is null ? null : FromItem(own.Name, repository) ?? await _files.FindAsync(own.Name, repository, cancellationToken).ConfigureAwait(false);
         }
 
         return FromUsualVariables(host, repository)
             ?? FromSharedPair(host)
-            ?? await FromFilesAsync(host, repository, cancellationToken).ConfigureAwait(false)
-            ?? FromAmbientToken(host, repository);
+            ?? await _files.FindAsync(host, repository, cancellationToken).ConfigureAwait(false)
+            ?? FromGitHubJob(host, repository)
+            ?? FromGitLabJob(host);
+    }
+
+    /// <summary>The metadata that holds something else than a variable's name, or null. Its value is never said: it may be the secret.</summary>
+    private string? Misused(CredentialItem item)
+    {
+        return IsMisused(item.PasswordVariable) ? "PasswordVariable" : IsMisused(item.UsernameVariable) ? "UsernameVariable" : null;
+
+        // A variable that is set is a name, whatever it looks like.
+        bool IsMisused(string name) => name.Length > 0 && !_environment.ContainsKey(name) && SecretShapes.IsNoName(name);
     }
 
     private Credential? FromItem(string host, RepositoryReference repository)
@@ -139,16 +159,14 @@ public sealed class CredentialStore : ICredentialSource
             return null;
         }
 
-        if (Variable(item.PasswordVariable) is not { } password)
-        {
-            throw new CredentialException($"RegistrySdkCredential '{item.Include}' names the environment variable {item.PasswordVariable}, which is not set.");
-        }
-
-        var user = item.UsernameVariable.Length > 0
-            ? Variable(item.UsernameVariable) ?? throw new CredentialException($"RegistrySdkCredential '{item.Include}' names the environment variable {item.UsernameVariable}, which is not set.")
-            : GitHubUser(repository);
+        var password = Required(item, item.PasswordVariable);
+        var user = item.UsernameVariable.Length > 0 ? Required(item, item.UsernameVariable) : GitHubUser(repository);
         return new(user, new(password), $"RegistrySdkCredential '{item.Include}' (environment variable {item.PasswordVariable})");
     }
+
+    private string Required(CredentialItem item, string name)
+        => Variable(name) ?? throw new CredentialException(
+            $"RegistrySdkCredential '{item.Include}' names the environment variable {name}, which is {(_environment.ContainsKey(name) ? "empty (CI services leave a secret empty where a run may not have it)" : "not set")}. Set it, or name another.");
 
     private Credential? FromUsualVariables(string host, RepositoryReference repository) => host switch
     {
@@ -176,9 +194,13 @@ public sealed class CredentialStore : ICredentialSource
         return null;
     }
 
-    private Credential? FromAmbientToken(string host, RepositoryReference repository)
+    /// <summary>
+    /// A token belongs to the server that issued it: github.com's to ghcr.io, in a job on another server (GITHUB_SERVER_URL) to that server's
+    /// <c>containers.</c> host, and never one's to the other. A laptop has no GITHUB_SERVER_URL; its tokens are github.com's, as the gh command line reads them.
+    /// </summary>
+    private Credential? FromGitHubJob(string host, RepositoryReference repository)
     {
-        if (host != "ghcr.io")
+        if (host != GitHubRegistry())
         {
             return null;
         }
@@ -194,260 +216,54 @@ public sealed class CredentialStore : ICredentialSource
         return null;
     }
 
-    private async Task<Credential?> FromFilesAsync(string host, RepositoryReference repository, CancellationToken cancellationToken)
+    private string? GitHubRegistry()
     {
-        foreach (var file in ConfigFiles())
+        if (Variable("GITHUB_SERVER_URL") is not { } address)
         {
-            if (File.Exists(file) && await FromFileAsync(file, host, repository, cancellationToken).ConfigureAwait(false) is { } credential)
-            {
-                return credential;
-            }
+            return "ghcr.io";
         }
 
-        return null;
-    }
-
-    private IEnumerable<string> ConfigFiles()
-    {
-        var home = Variable("HOME") ?? Variable("USERPROFILE");
-        if (Variable("DOCKER_CONFIG") is { } dockerConfig)
-        {
-            yield return Path.Combine(dockerConfig, "config.json");
-        }
-        else if (home is not null)
-        {
-            yield return Path.Combine(home, ".docker", "config.json");
-        }
-
-        if (Variable("REGISTRY_AUTH_FILE") is { } authFile)
-        {
-            yield return authFile;
-            yield break;
-        }
-
-        if (Variable("XDG_RUNTIME_DIR") is { } runtime)
-        {
-            yield return Path.Combine(runtime, "containers", "auth.json");
-        }
-
-        if (Variable("XDG_CONFIG_HOME") is { } config)
-        {
-            yield return Path.Combine(config, "containers", "auth.json");
-        }
-        else if (home is not null)
-        {
-            yield return Path.Combine(home, ".config", "containers", "auth.json");
-        }
-    }
-
-    private async Task<Credential?> FromFileAsync(string file, string host, RepositoryReference repository, CancellationToken cancellationToken)
-    {
-        JsonElement root;
-        try
-        {
-            using var document = StrictJson.Document(await File.ReadAllBytesAsync(file, cancellationToken).ConfigureAwait(false));
-            root = document.RootElement.Clone();
-        }
-        catch (JsonException e)
-        {
-            // With a line it is the parser's, whose words may repeat the text; without one StrictJson's, which do not.
-            throw new CredentialException(e.LineNumber is { } line ? $"{file} is not JSON (line {line + 1}). Correct or remove it." : $"{file} is not usable JSON: {e.Message}. Correct or remove it.", file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new CredentialException($"{file} can't be read: {e.Message}", file);
-        }
-
-        if (root.ValueKind != JsonValueKind.Object)
-        {
-            throw new CredentialException($"{file} is not a JSON object. Correct or remove it.", file);
-        }
-
-        // Docker's precedence: a helper for this host, the store for all hosts, then what the file itself holds.
-        if (Property(root, "credHelpers") is { ValueKind: JsonValueKind.Object } helpers)
-        {
-            foreach (var helper in helpers.EnumerateObject())
-            {
-                if (KeyHost(helper.Name) == host && helper.Value.ValueKind == JsonValueKind.String)
-                {
-                    return await FromHelperAsync(helper.Value.GetString()!, host, file, cancellationToken).ConfigureAwait(false);
-                }
-            }
-        }
-
-        if (Property(root, "credsStore") is { ValueKind: JsonValueKind.String } store && store.GetString() is { Length: > 0 } storeName
-            && await FromHelperAsync(storeName, host, file, cancellationToken).ConfigureAwait(false) is { } stored)
-        {
-            return stored;
-        }
-
-        if (Property(root, "auths") is { ValueKind: JsonValueKind.Object } auths)
-        {
-            // podman's keys may name a namespace or repository of the host; the narrowest that fits is meant (containers-auth.json(5)).
-            foreach (var auth in auths.EnumerateObject().Where(a => KeyHost(a.Name) == host).OrderByDescending(a => KeyPath(a.Name).Length))
-            {
-                var path = KeyPath(auth.Name);
-                if ((path.Length == 0 || (repository.Name + "/").StartsWith(path + "/", StringComparison.Ordinal)) && FromAuth(auth.Value, file) is { } credential)
-                {
-                    return credential;
-                }
-            }
-        }
-
-        return null;
-    }
-
-    private static Credential? FromAuth(JsonElement auth, string file)
-    {
-        if (auth.ValueKind != JsonValueKind.Object)
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var server) || server.Host.Length == 0)
         {
             return null;
         }
 
-        var user = Text(auth, "username") ?? string.Empty;
-        var password = Text(auth, "password");
-        if (Text(auth, "auth") is { Length: > 0 } encoded)
-        {
-            string decoded;
-            try
-            {
-                decoded = Encoding.UTF8.GetString(Convert.FromBase64String(encoded)).TrimEnd('\0');
-            }
-            catch (FormatException)
-            {
-                throw new CredentialException($"{file} has an 'auth' value that is not base64. Log in again (docker login).", file);
-            }
-
-            // The first colon ends the user name; the secret may hold more of them.
-            var colon = decoded.IndexOf(':', StringComparison.Ordinal);
-            if (colon > 0)
-            {
-                user = decoded[..colon];
-                password = decoded[(colon + 1)..];
-            }
-        }
-
-        if (Text(auth, "identitytoken") is { Length: > 0 } identityToken)
-        {
-            return new(user, new(identityToken), file, CredentialKind.IdentityToken);
-        }
-
-        return user.Length > 0 && !string.IsNullOrEmpty(password) ? new(user, new(password), file) : null;
+        return server.Host == "github.com" ? "ghcr.io"
+            : string.Equals(Variable("GITHUB_ACTIONS"), "true", StringComparison.OrdinalIgnoreCase) && RegistryHost.TryParse($"containers.{server.Authority}", out var containers) ? containers.Name
+            : null;
     }
 
-    private async Task<Credential?> FromHelperAsync(string helper, string host, string file, CancellationToken cancellationToken)
+    /// <summary>
+    /// What a GitLab job has for its own registry. First what GitLab (or the project's settings in its place) gives every job to push with; a deploy token
+    /// that happens to be called gitlab-deploy-token, often only for pulling, does not push it aside. The deploy token and the bare job token are the
+    /// server's own and go to nobody else's registry, whatever CI_REGISTRY was set to.
+    /// </summary>
+    private Credential? FromGitLabJob(string host)
     {
-        var program = "docker-credential-" + helper;
-        if (helper.AsSpan().ContainsAnyExcept("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."))
+        if (!string.Equals(Variable("GITLAB_CI"), "true", StringComparison.OrdinalIgnoreCase)
+            || !RegistryHost.TryParse(Variable("CI_REGISTRY")?.Trim() ?? string.Empty, out var registry) || registry.Name != host)
         {
-            throw new CredentialException($"{file} names the credential helper '{helper}', which is no program name.", file);
+            return null;
         }
 
-        var path = ProgramPath.Find(program, Variable("PATH")) ?? throw new CredentialException($"{program}, named in {file}, is not on PATH. Install it, or log in again (docker login {host}).", file);
-        var start = new ProcessStartInfo(path, ["get"])
-        {
-            UseShellExecute = false,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
+        return Pair("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
+            ?? (IsOfGitLabServer(registry) ? Pair("CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD") ?? JobToken() : null);
 
-        // The environment that all other sources are read from, and no other.
-        start.Environment.Clear();
-        foreach (var (name, value) in _environment)
-        {
-            start.Environment[name] = value;
-        }
+        Credential? Pair(string userVariable, string passwordVariable)
+            => Variable(userVariable) is { } user && Variable(passwordVariable) is { } password
+                ? new(user, new(password), $"environment variables {userVariable} and {passwordVariable} (GitLab job)")
+                : null;
 
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(HelperTimeout);
-        Process? process = null;
-        try
-        {
-            process = Process.Start(start) ?? throw new CredentialException($"{program} (named in {file}) could not be started.", file);
-            try
-            {
-                await process.StandardInput.WriteAsync((host == "docker.io" ? DockerHubKey : host).AsMemory(), timeout.Token).ConfigureAwait(false);
-                process.StandardInput.Close();
-            }
-            catch (IOException)
-            {
-                // It ended without reading; its exit code says why.
-            }
-
-            var stderr = process.StandardError.ReadToEndAsync(timeout.Token);
-            var stdout = await process.StandardOutput.ReadToEndAsync(timeout.Token).ConfigureAwait(false);
-            await stderr.ConfigureAwait(false);
-            await process.WaitForExitAsync(timeout.Token).ConfigureAwait(false);
-            if (process.ExitCode != 0)
-            {
-                // Helpers print errors on stdout; «not found» is no error. Nothing of the output is repeated: it could be the secret.
-                return stdout.Contains("credentials not found", StringComparison.OrdinalIgnoreCase)
-                    ? null
-                    : throw new CredentialException($"{program} (named in {file}) failed with exit code {process.ExitCode}. Run it by hand, or log in again (docker login {host}).", file);
-            }
-
-            using var answer = StrictJson.Document(Encoding.UTF8.GetBytes(stdout));
-            var user = Text(answer.RootElement, "Username") ?? string.Empty;
-            var secret = Text(answer.RootElement, "Secret");
-            return string.IsNullOrEmpty(secret) ? null : new(user, new(secret), $"{program} (named in {file})", user == "<token>" ? CredentialKind.IdentityToken : CredentialKind.Password);
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            throw new CredentialException($"{path}, named in {file}, can't be run. Install it again, or log in again (docker login {host}).", file);
-        }
-        catch (JsonException)
-        {
-            throw new CredentialException($"{program} (named in {file}) did not answer with usable JSON.", file);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new CredentialException($"{program} (named in {file}) did not answer within {HelperTimeout.TotalSeconds:0} seconds.", file);
-        }
-        finally
-        {
-            if (process is { HasExited: false })
-            {
-                process.Kill(entireProcessTree: true);
-            }
-
-            process?.Dispose();
-        }
+        Credential? JobToken() => Variable("CI_JOB_TOKEN") is { } token ? new("gitlab-ci-token", new(token), "environment variable CI_JOB_TOKEN (GitLab job)") : null;
     }
 
-    /// <summary>The host a config file's key stands for: scheme and path removed, Docker Hub's historic keys folded.</summary>
-    private static string KeyHost(string key)
-    {
-        var text = key;
-        var scheme = text.IndexOf("://", StringComparison.Ordinal);
-        if (scheme >= 0)
-        {
-            text = text[(scheme + 3)..];
-        }
-
-        var slash = text.IndexOf('/', StringComparison.Ordinal);
-        if (slash >= 0)
-        {
-            text = text[..slash];
-        }
-
-        return RegistryHost.TryParse(text, out var host) ? host.Name : key;
-    }
-
-    /// <summary>The namespace a config file's key stands for; empty for the whole host. Docker's keys are addresses: their path says nothing.</summary>
-    private static string KeyPath(string key)
-    {
-        var slash = key.IndexOf('/', StringComparison.Ordinal);
-        var path = slash < 0 || key.Contains("://", StringComparison.Ordinal) ? string.Empty : key[(slash + 1)..].TrimEnd('/');
-        return path is "v1" or "v2" ? string.Empty : path;
-    }
+    private bool IsOfGitLabServer(RegistryHost registry)
+        => Variable("CI_SERVER_HOST") is { } server
+            && (string.Equals(registry.HostOnly, server, StringComparison.OrdinalIgnoreCase) || registry.HostOnly.EndsWith("." + server, StringComparison.OrdinalIgnoreCase));
 
     private string GitHubUser(RepositoryReference repository) => Variable("GITHUB_ACTOR") ?? repository.Owner;
 
-    private string? Variable(string name) => _environment.TryGetValue(name, out var value) && value.Length > 0 ? value : null;
-
-    private static JsonElement? Property(JsonElement element, string name) => element.TryGetProperty(name, out var value) ? value : null;
-
-    private static string? Text(JsonElement element, string name)
-        => element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    /// <summary>A variable's value without line breaks at its end, which CI systems and files add and no name or secret ends in; null where nothing is left.</summary>
+    private string? Variable(string name)
+        => _environment.TryGetValue(name, out var value) && !string.IsNullOrWhiteSpace(value) ? value.TrimEnd('\r', '\n') : null;
 }

@@ -16,7 +16,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor ShallowClone = new("RSDK1005", Warning, "The clone is shallow, so the development version is 0.0.0-alpha.0", "Clone with full history (actions/checkout: fetch-depth: 0), or set ContainerVersion.");
     public static readonly DiagnosticDescriptor CiCommitIsNotHead = new("RSDK1006", Warning, "CI's commit is not the one checked out, so CI's ref is not used", "Check out the commit the run was started for, or set ContainerVersion.");
     public static readonly DiagnosticDescriptor GitFailed = new("RSDK1007", Error, "git failed", "Run the git command of the message; or set ContainerVersion.");
-    public static readonly DiagnosticDescriptor EventFileUnreadable = new("RSDK1008", Warning, "GitHub's event file could not be read", "Check GITHUB_EVENT_PATH.");
+    public static readonly DiagnosticDescriptor EventFileUnreadable = new("RSDK1008", Warning, "GitHub's event file or TeamCity's properties files could not be read", "Check GITHUB_EVENT_PATH, or TEAMCITY_BUILD_PROPERTIES_FILE.");
     public static readonly DiagnosticDescriptor BadSourceDateEpoch = new("RSDK1009", Error, "SOURCE_DATE_EPOCH is not a number of seconds", "Unset SOURCE_DATE_EPOCH, or set it to decimal seconds since 1970.");
 
     // 2xxx version and tags

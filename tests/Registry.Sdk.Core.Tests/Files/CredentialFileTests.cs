@@ -20,6 +20,7 @@ public sealed class CredentialFileTests : IDisposable
     [InlineData(".config/containers/auth.json", "HOME=~")]
     [InlineData("conf/containers/auth.json", "HOME=~ XDG_CONFIG_HOME=~/conf")]
     [InlineData("my.json", "HOME=~ REGISTRY_AUTH_FILE=~/my.json")]
+    [InlineData(".docker/config.json", "HOME=~ REGISTRY_AUTH_FILE=~/my.json")]
     public async Task Where_a_login_is_found(string file, string variables)
     {
         Write(file, Auths(("registry.example", "u:p:q")));
@@ -50,10 +51,102 @@ public sealed class CredentialFileTests : IDisposable
     [InlineData("GHCR.IO", "ghcr.io")]
     [InlineData("http://localhost:5000/v2/", "localhost:5000")]
     [InlineData("ghcr.io:443", "ghcr.io")]
+    [InlineData("https://ghcr.io/any/path", "ghcr.io")]
+    [InlineData("index.docker.io", "docker.io")]
+    [InlineData("https://docker.io/", "docker.io")]
     public async Task Historic_spellings_of_a_host(string key, string host)
     {
         Write(".docker/config.json", Auths((key, "u:p")));
         Assert.Equal("u:p", await FindAsync(host, "HOME=~"));
+    }
+
+    /// <summary>docker's web login to Docker Hub leaves two more keys, whose secrets are not for the registry.</summary>
+    [Theory]
+    [InlineData("https://index.docker.io/v1/access-token https://index.docker.io/v1/refresh-token", null)]
+    [InlineData("https://index.docker.io/v1/access-token https://index.docker.io/v1/", "u:2")]
+    [InlineData("docker.io https://index.docker.io/v1/refresh-token https://index.docker.io/v1/", "u:3")] // docker's own key before podman's
+    [InlineData("https://index.docker.io/v1/x docker.io", "u:2")]
+    public async Task Docker_Hub_s_keys(string keys, string? expected)
+    {
+        Write(".docker/config.json", Auths([.. keys.Split(' ').Select((k, i) => (k, $"u:{i + 1}"))]));
+        Assert.Equal(expected, await FindAsync("docker.io", "HOME=~"));
+    }
+
+    /// <summary>Empty entries are markers of a store that is no more.</summary>
+    [Fact]
+    public async Task The_exact_key_wins_and_an_empty_entry_is_passed_over()
+    {
+        Write(".docker/config.json", Auths(("https://ghcr.io", "u:1"), ("ghcr.io", "u:2")));
+        Assert.Equal("u:2", await FindAsync("ghcr.io", "HOME=~"));
+        Write(".docker/config.json", $$"""{ "auths": { "ghcr.io": {}, "https://ghcr.io": { "auth": "{{Base64("u:1")}}" } } }""");
+        Assert.Equal("u:1", await FindAsync("ghcr.io", "HOME=~"));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" \n")]
+    [InlineData("{}")]
+    [InlineData("""{ "auths": null, "credHelpers": [], "credsStore": 7 }""")]
+    [InlineData("""{ "auths": [ "registry.example" ] }""")]
+    public async Task A_file_without_logins_is_none(string content)
+    {
+        Write(".docker/config.json", content);
+        Write(".config/containers/auth.json", Auths(("registry.example", "podman:1")));
+        Assert.Equal("podman:1", await FindAsync("registry.example", "HOME=~"));
+    }
+
+    [Fact]
+    public async Task A_byte_order_mark_is_no_part_of_JSON()
+    {
+        Write(".docker/config.json", "\uFEFF" + Auths(("registry.example", "u:p")));
+        Assert.Equal("u:p", await FindAsync("registry.example", "HOME=~"));
+    }
+
+    /// <summary>The legacy file has the hosts on top, and comes after everything else.</summary>
+    [Fact]
+    public async Task The_legacy_file()
+    {
+        Write(".dockercfg", $$"""{ "https://registry.example/v1/": { "auth": "{{Base64("old:1")}}", "email": "a@b" }, "https://index.docker.io/v1/": { "auth": "{{Base64("hub:2")}}" } }""");
+        Assert.Equal("old:1", await FindAsync("registry.example", "HOME=~"));
+        Assert.Equal("hub:2", await FindAsync("docker.io", "HOME=~"));
+        Assert.Null(await FindAsync("registry.example", "HOME=~ REGISTRY_AUTH_FILE=~/none.json"));
+        Write(".config/containers/auth.json", Auths(("registry.example", "new:3")));
+        Assert.Equal("new:3", await FindAsync("registry.example", "HOME=~"));
+    }
+
+    /// <summary>An empty helper says that the file itself has this host's login, in spite of the store.</summary>
+    [Fact]
+    public async Task An_empty_helper_turns_the_store_off_for_its_host()
+    {
+        Write(".docker/config.json", $$"""{ "credsStore": "not-installed", "credHelpers": { "registry.example": "" }, "auths": { "registry.example": { "auth": "{{Base64("u:p")}}" } } }""");
+        Assert.Equal("u:p", await FindAsync("registry.example", "HOME=~ PATH=/nowhere"));
+    }
+
+    /// <summary>Read once a publish: half of it with the old login and half with the new one would be worse than either.</summary>
+    [Fact]
+    public async Task A_file_is_read_once()
+    {
+        var file = Write(".docker/config.json", Auths(("registry.example", "u:1")));
+        var (store, _) = CredentialTests.Store([], [], Environment("HOME=~"));
+        Assert.Equal("u:1", await CredentialTests.FindAsync(store, "registry.example"));
+        File.WriteAllText(file, Auths(("registry.example", "u:2")));
+        Assert.Equal("u:1", await CredentialTests.FindAsync(store, "registry.example"));
+
+        // A failure too: it would be said once for every destination in other words.
+        Write("broken/config.json", "{");
+        var (broken, _) = CredentialTests.Store([], [], Environment("DOCKER_CONFIG=~/broken"));
+        await Assert.ThrowsAsync<CredentialException>(() => CredentialTests.FindAsync(broken, "registry.example"));
+        Write("broken/config.json", "{}");
+        await Assert.ThrowsAsync<CredentialException>(() => CredentialTests.FindAsync(broken, "registry.example"));
+    }
+
+    [Fact]
+    public async Task The_variable_comes_before_the_files()
+    {
+        Write(".docker/config.json", Auths(("registry.example", "file:1"), ("other.example", "file:2")));
+        var value = Auths(("registry.example", "variable:3")).Replace(" ", "");
+        Assert.Equal("variable:3", await FindAsync("registry.example", "HOME=~ DOCKER_AUTH_CONFIG=" + value));
+        Assert.Equal("file:2", await FindAsync("other.example", "HOME=~ DOCKER_AUTH_CONFIG=" + value));
     }
 
     /// <summary>The repository asked for is owner/name.</summary>
@@ -77,6 +170,8 @@ public sealed class CredentialFileTests : IDisposable
     [InlineData("""{"auth":"","username":"u","password":"p"}""", "u:p")]
     [InlineData("""{"auth":"dTpw","identitytoken":""}""", "u:p")]
     [InlineData("""{"auth":"dTpwAAA="}""", "u:p")] // docker once padded with zero bytes
+    [InlineData("""{"auth":"dTpwCg=="}""", "u:p")] // echo u:p | base64
+    [InlineData("""{"registrytoken":"","username":"u","password":"p"}""", "u:p")]
     [InlineData("""{"auth":"dTo="}""", null)]
     [InlineData("""{"auth":"OnA="}""", null)]
     [InlineData("{}", null)]
@@ -88,14 +183,18 @@ public sealed class CredentialFileTests : IDisposable
         Assert.Equal(expected, await FindAsync("registry.example", "HOME=~"));
     }
 
-    [Fact]
-    public async Task An_identity_token_is_no_password()
+    [Theory]
+    [InlineData("""{ "auth": "dTpw", "identitytoken": "refresh" }""", CredentialKind.IdentityToken, "refresh")]
+    [InlineData("""{ "registrytoken": "bearer" }""", CredentialKind.RegistryToken, "bearer")]
+    [InlineData("""{ "auth": "dTpw", "identitytoken": "refresh", "registrytoken": "bearer" }""", CredentialKind.RegistryToken, "bearer")]
+    [InlineData("""{ "auth": "dTpw" }""", CredentialKind.Password, "p")]
+    public async Task What_kind_of_secret_an_entry_holds(string entry, CredentialKind kind, string secret)
     {
-        Write(".docker/config.json", """{ "auths": { "registry.example": { "auth": "dTpw", "identitytoken": "refresh" } } }""");
+        Write(".docker/config.json", $$"""{ "auths": { "registry.example": {{entry}} } }""");
         var (store, _) = CredentialTests.Store([], [], Environment("HOME=~"));
         var endpoint = CredentialTests.Endpoint("registry.example");
         var found = await store.FindAsync(endpoint, new(endpoint.Host, "a"), CancellationToken.None);
-        Assert.Equal((CredentialKind.IdentityToken, "refresh", Path.Combine(_home, ".docker/config.json")), (found!.Kind, found.Password.Reveal(), found.Source));
+        Assert.Equal((kind, secret, Path.Combine(_home, ".docker/config.json")), (found!.Kind, found.Password.Reveal(), found.Source));
     }
 
     [Theory]
@@ -121,23 +220,21 @@ public sealed class CredentialFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"Username":"u","Secret":"c2VjcmV0\ud800"}""")]
-    [InlineData("""{"Username":"u","Secret":"c2VjcmV0","Secret":"x"}""")]
-    [InlineData("c2VjcmV0")]
-    public async Task A_helper_s_answer_that_is_no_JSON_is_named_and_not_repeated(string answer)
+    [InlineData("docker-credential-odd")]
+    [InlineData("docker-credential-odd.exe")]
+    public async Task A_helper_that_is_there_but_no_program_is_named(string name)
     {
         if (OperatingSystem.IsWindows())
         {
-            return; // the helper is a shell script
+            return; // there every .exe is one
         }
 
         var file = Write(".docker/config.json", """{ "credsStore": "odd" }""");
-        var helper = Write("bin/docker-credential-odd", $"#!/bin/sh\ncat >/dev/null\ncat <<'END'\n{answer}\nEND\n");
-        File.SetUnixFileMode(helper, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var error = await Assert.ThrowsAsync<CredentialException>(() => FindAsync("registry.example", "HOME=~ PATH=~/bin:/usr/bin:/bin"));
+        var helper = Write("bin/" + name, "x");
+        var error = await Assert.ThrowsAsync<CredentialException>(() => FindAsync("registry.example", "HOME=~ PATH=~/bin"));
         Assert.Equal(file, error.File);
-        Assert.Contains("docker-credential-odd", error.Message);
-        Assert.DoesNotContain("c2VjcmV0", error.Message);
+        Assert.Contains(name.EndsWith(".exe", StringComparison.Ordinal) ? "docker-credential-odd, named in" : $"{helper}, named in", error.Message);
+        Assert.Contains(name.EndsWith(".exe", StringComparison.Ordinal) ? "is not on PATH" : "is not executable", error.Message);
     }
 
     [Fact]
@@ -165,7 +262,7 @@ public sealed class CredentialFileTests : IDisposable
         => $$"""{ "auths": { {{string.Join(", ", logins.Select(l => $"\"{l.Host}\": {{ \"auth\": \"{Base64(l.Login)}\" }}"))}} } }""";
 
     private (string, string)[] Environment(string variables)
-        => [.. variables.Split(' ').Select(v => v.Split('=')).Select(v => (v[0], v[1].Replace("~", _home)))];
+        => [.. variables.Split(' ').Select(v => v.Split('=', 2)).Select(v => (v[0], v[1].Replace("~", _home)))];
 
     private Task<string?> FindAsync(string host, string variables, string? onlyHost = null, string? address = null)
     {

@@ -97,6 +97,47 @@ public class CredentialTests
         Assert.Contains(says, diagnostics[0].Message);
     }
 
+    /// <summary>Somebody wrote the secret where its variable's name belongs, or let MSBuild put it there.</summary>
+    [Theory]
+    [InlineData("ghp_0123456789abcdefghijABCDEFGHIJ012345")]
+    [InlineData("github_pat_11ABCDEFG0123456789_abcdefghijklmnop")]
+    [InlineData("dckr_pat_abcdefghijklmnopqrstuvwxyz0")]
+    [InlineData("glpat-abc_DEF")]
+    [InlineData("eyJhbGciOiJSUzI1NiJ9AAAAAAAA")]
+    [InlineData("0123456789abcdef0123456789abcdef01234567")]
+    [InlineData("abcdef0123456789abcdef0123456789abcdef01")]
+    [InlineData("hunter two")]
+    [InlineData("correct-horse-battery")]
+    [InlineData("p@ssw0rd!")]
+    [InlineData("$(SOME_VARIABLE)")]
+    [InlineData("${SOME_VARIABLE}")]
+    [InlineData("%SOME_VARIABLE%")]
+    public void A_secret_in_the_place_of_a_name_is_refused_and_not_repeated(string value)
+    {
+        foreach (var (item, metadata) in ((CredentialItem, string)[])[(new("ghcr.io", "U", value), "PasswordVariable"), (new("ghcr.io", value, "P"), "UsernameVariable")])
+        {
+            var (_, diagnostics) = Store([item], ["ghcr.io"]);
+            Assert.Equal(("RSDK9011", true), (Assert.Single(diagnostics).Code, diagnostics[0].IsError));
+            Assert.Contains($"has a {metadata} that is no name", diagnostics[0].Message);
+            Assert.Contains("revoke it", diagnostics[0].Message);
+            Assert.DoesNotContain(value, diagnostics[0].Message);
+        }
+    }
+
+    [Theory]
+    [InlineData("CR_PAT", false)]
+    [InlineData("_x", false)]
+    [InlineData("PASSWORD", false)]
+    [InlineData("ghp_token", false)] // short: a name
+    [InlineData("OUR_REGISTRY_PASSWORD_FOR_STAGE_2026_01", false)]
+    [InlineData("PRODUCTIONREGISTRYPASSWORD", false)]
+    [InlineData("my-token", true)] // no name everywhere, but set
+    public void What_is_a_name_is_none(string name, bool isSet)
+    {
+        var (_, diagnostics) = Store([new("ghcr.io", "", name)], ["ghcr.io"], isSet ? [(name, "x")] : []);
+        Assert.Empty(diagnostics);
+    }
+
     [Fact]
     public void An_item_that_is_there_twice_is_an_error_and_one_that_only_trusts_a_realm_is_none()
     {
@@ -119,6 +160,114 @@ public class CredentialTests
         var (store, _) = Store([new("ghcr.io", "ITEM_USER", "ITEM_PASSWORD")], ["ghcr.io"], [.. Everything.Where(v => v.Name != missing)]);
         var error = await Assert.ThrowsAsync<CredentialException>(() => FindAsync(store, "ghcr.io"));
         Assert.Contains(missing, error.Message);
+    }
+
+    /// <summary>Empty is what CI services make of a secret that a run may not have.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData(" \n")]
+    public async Task A_variable_that_an_item_names_must_not_be_empty(string value)
+    {
+        var (store, _) = Store([new("ghcr.io", "", "ITEM_PASSWORD")], ["ghcr.io"], ("ITEM_PASSWORD", value));
+        var error = await Assert.ThrowsAsync<CredentialException>(() => FindAsync(store, "ghcr.io"));
+        Assert.Contains("ITEM_PASSWORD, which is empty", error.Message);
+        Assert.DoesNotContain("not set", error.Message);
+    }
+
+    [Theory]
+    [InlineData("CR_PAT", "pat\n", "owner:pat")]
+    [InlineData("CR_PAT", "pat\r\n", "owner:pat")]
+    [InlineData("CR_PAT", " pat ", "owner: pat ")] // blanks could be meant; the hint of a refusal names them
+    [InlineData("CR_PAT", " ", null)]
+    [InlineData("GITHUB_TOKEN", "gh\n", "owner:gh")]
+    public async Task A_line_break_at_the_end_is_no_part_of_a_secret(string name, string value, string? expected)
+        => Assert.Equal(expected, await FindAsync(Store([], ["ghcr.io"], (name, value)).Store, "ghcr.io"));
+
+    /// <summary>A token goes to the registry of the server that issued it, and to no other.</summary>
+    [Theory]
+    [InlineData("ghcr.io", "GITHUB_TOKEN=t", "owner:t")]
+    [InlineData("ghcr.io", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://github.com GITHUB_TOKEN=t GITHUB_ACTOR=a", "a:t")]
+    [InlineData("ghcr.io", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://git.acme.com GITHUB_TOKEN=t GH_TOKEN=u", null)]
+    [InlineData("ghcr.io", "GITHUB_SERVER_URL=https://git.acme.com GITHUB_TOKEN=t", null)]
+    [InlineData("ghcr.io", "GITHUB_SERVER_URL=nonsense GITHUB_TOKEN=t", null)]
+    [InlineData("ghcr.io", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://git.acme.com GITHUB_TOKEN=t CR_PAT=p", "owner:p")]
+    [InlineData("containers.git.acme.com", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://git.acme.com GITHUB_TOKEN=t GITHUB_ACTOR=a", "a:t")]
+    [InlineData("containers.git.acme.com", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://GIT.acme.com/ GH_TOKEN=t", "owner:t")]
+    [InlineData("containers.acme.ghe.com", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://acme.ghe.com GITHUB_TOKEN=t", "owner:t")]
+    [InlineData("containers.other.com", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://git.acme.com GITHUB_TOKEN=t", null)]
+    [InlineData("containers.git.acme.com", "GITHUB_SERVER_URL=https://git.acme.com GITHUB_TOKEN=t", null)] // a laptop's token is github.com's
+    [InlineData("containers.git.acme.com", "GITHUB_ACTIONS=true GITHUB_TOKEN=t", null)]
+    [InlineData("containers.github.com", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://github.com GITHUB_TOKEN=t", null)]
+    [InlineData("containers.git.acme.com", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://git.acme.com CR_PAT=p", null)]
+    [InlineData("git.acme.com", "GITHUB_ACTIONS=true GITHUB_SERVER_URL=https://git.acme.com GITHUB_TOKEN=t", null)]
+    public async Task GitHub_s_job_token(string host, string variables, string? expected)
+        => Assert.Equal(expected, await FindAsync(Store([], [host], Variables(variables)).Store, host));
+
+    private const string OnGitLab = "GITLAB_CI=true CI_SERVER_HOST=gitlab.com CI_REGISTRY=registry.gitlab.com ";
+
+    /// <summary>A job of GitLab needs no configuration for its own registry.</summary>
+    [Theory]
+    [InlineData("registry.gitlab.com", OnGitLab + "CI_REGISTRY_USER=ru CI_REGISTRY_PASSWORD=rp CI_DEPLOY_USER=du CI_DEPLOY_PASSWORD=dp CI_JOB_TOKEN=jt", "ru:rp")]
+    [InlineData("registry.gitlab.com", OnGitLab + "CI_REGISTRY_USER=ru CI_DEPLOY_USER=du CI_DEPLOY_PASSWORD=dp CI_JOB_TOKEN=jt", "du:dp")]
+    [InlineData("registry.gitlab.com", OnGitLab + "CI_DEPLOY_PASSWORD=dp CI_JOB_TOKEN=jt", "gitlab-ci-token:jt")]
+    [InlineData("registry.gitlab.com", OnGitLab, null)]
+    [InlineData("registry.gitlab.com", "CI_SERVER_HOST=gitlab.com CI_REGISTRY=registry.gitlab.com CI_REGISTRY_USER=ru CI_REGISTRY_PASSWORD=rp", null)] // no job
+    [InlineData("other.example", OnGitLab + "CI_REGISTRY_USER=ru CI_REGISTRY_PASSWORD=rp CI_JOB_TOKEN=jt", null)]
+    [InlineData("ghcr.io", OnGitLab + "CI_REGISTRY_USER=ru CI_REGISTRY_PASSWORD=rp CI_JOB_TOKEN=jt", null)]
+    [InlineData("git.acme.com:5050", "GITLAB_CI=true CI_SERVER_HOST=git.acme.com CI_REGISTRY=git.acme.com:5050 CI_JOB_TOKEN=jt", "gitlab-ci-token:jt")]
+    [InlineData("git.acme.com", "GITLAB_CI=true CI_SERVER_HOST=git.acme.com CI_REGISTRY=git.acme.com:5050 CI_JOB_TOKEN=jt", null)]
+    [InlineData("images.acme.com", "GITLAB_CI=true CI_SERVER_HOST=git.acme.com CI_REGISTRY=images.acme.com CI_REGISTRY_USER=ru CI_REGISTRY_PASSWORD=rp", "ru:rp")]
+    [InlineData("docker.io", "GITLAB_CI=true CI_SERVER_HOST=gitlab.com CI_REGISTRY=docker.io CI_REGISTRY_USER=ru CI_REGISTRY_PASSWORD=rp CI_JOB_TOKEN=jt", "ru:rp")] // the project's settings in GitLab's place
+    [InlineData("docker.io", "GITLAB_CI=true CI_SERVER_HOST=gitlab.com CI_REGISTRY=docker.io CI_DEPLOY_USER=du CI_DEPLOY_PASSWORD=dp CI_JOB_TOKEN=jt", null)] // and never GitLab's own to another
+    [InlineData("evilgitlab.com", "GITLAB_CI=true CI_SERVER_HOST=gitlab.com CI_REGISTRY=evilgitlab.com CI_JOB_TOKEN=jt", null)]
+    [InlineData("registry.gitlab.com", "GITLAB_CI=true CI_REGISTRY=registry.gitlab.com CI_JOB_TOKEN=jt", null)] // whose it is is not known
+    [InlineData("registry.gitlab.com", "GITLAB_CI=true CI_SERVER_HOST=gitlab.com CI_REGISTRY=https://registry.gitlab.com CI_JOB_TOKEN=jt", null)]
+    public async Task GitLab_s_job_token(string host, string variables, string? expected)
+        => Assert.Equal(expected, await FindAsync(Store([], [host], Variables(variables)).Store, host));
+
+    /// <summary>What the log says of each source: where it is, and never what.</summary>
+    [Theory]
+    [InlineData("ghcr.io", "CR_PAT=x", "environment variable CR_PAT")]
+    [InlineData("ghcr.io", "GITHUB_TOKEN=x", "environment variable GITHUB_TOKEN")]
+    [InlineData("ghcr.io", "GH_TOKEN=x", "environment variable GH_TOKEN")]
+    [InlineData("ghcr.io", "ITEM_PASSWORD=x", "RegistrySdkCredential 'ghcr.io' (environment variable ITEM_PASSWORD)")]
+    [InlineData("docker.io", "DOCKERHUB_USERNAME=u DOCKERHUB_TOKEN=x", "environment variables DOCKERHUB_USERNAME and DOCKERHUB_TOKEN")]
+    [InlineData("registry.gitlab.com", OnGitLab + "CI_REGISTRY_USER=u CI_REGISTRY_PASSWORD=x", "environment variables CI_REGISTRY_USER and CI_REGISTRY_PASSWORD (GitLab job)")]
+    [InlineData("registry.gitlab.com", OnGitLab + "CI_JOB_TOKEN=x", "environment variable CI_JOB_TOKEN (GitLab job)")]
+    [InlineData("registry.example", "DOCKER_AUTH_CONFIG={\"auths\":{\"registry.example\":{\"auth\":\"dTp4\"}}}", "environment variable DOCKER_AUTH_CONFIG")]
+    public async Task The_source_is_named(string host, string variables, string source)
+    {
+        CredentialItem[] items = variables.StartsWith("ITEM_", StringComparison.Ordinal) ? [new(host, "", "ITEM_PASSWORD")] : [];
+        var (store, _) = Store(items, ["a.example", "b.example"], Variables(variables));
+        var endpoint = Endpoint(host);
+        var found = await store.FindAsync(endpoint, new(endpoint.Host, "owner/name"), CancellationToken.None);
+        Assert.Equal((source, "x"), (found!.Source, found.Password.Reveal()));
+    }
+
+    /// <summary>As docker does, of the variable only auths is read; helpers in it are meant for the machine of GitLab's runner.</summary>
+    [Theory]
+    [InlineData("{}", null)]
+    [InlineData(" ", null)]
+    [InlineData("""{"auths":{}}""", null)]
+    [InlineData("""{"auths":{"other.example":{"auth":"dTpw"}}}""", null)]
+    [InlineData("""{"credsStore":"not-installed","credHelpers":{"registry.example":"not-installed"},"HttpHeaders":{}}""", null)]
+    [InlineData("""{"credsStore":"not-installed","auths":{"registry.example":{"auth":"dTpw"}}}""", "u:p")]
+    [InlineData("""{"auths":{"registry.example/owner":{"auth":"dTpw"}}}""", "u:p")]
+    public async Task The_variable_of_docker_s_logins(string value, string? expected)
+        => Assert.Equal(expected, await FindAsync(Store([], [], ("DOCKER_AUTH_CONFIG", value)).Store, "registry.example"));
+
+    [Theory]
+    [InlineData("c2VjcmV0", "is not JSON (line 1)")]
+    [InlineData("[\"c2VjcmV0\"]", "is not a JSON object")]
+    [InlineData("""{"auths":{"registry.example":{"auth":"c2VjcmV0!"}}}""", "is not base64")]
+    [InlineData("""{"auths":{},"auths":{"c2VjcmV0":{}}}""", "is not usable JSON")]
+    public async Task The_variable_of_docker_s_logins_is_named_and_not_repeated(string value, string says)
+    {
+        var error = await Assert.ThrowsAsync<CredentialException>(() => FindAsync(Store([], [], ("DOCKER_AUTH_CONFIG", value)).Store, "registry.example"));
+        Assert.Null(error.File);
+        Assert.StartsWith("environment variable DOCKER_AUTH_CONFIG", error.Message);
+        Assert.Contains(says, error.Message);
+        Assert.DoesNotContain("c2VjcmV0", error.Message);
     }
 
     [Fact]
@@ -146,6 +295,8 @@ public class CredentialTests
         };
         Assert.All(texts, t => Assert.DoesNotContain(Value, t));
     }
+
+    private static (string, string)[] Variables(string text) => [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(v => v.Split('=', 2)).Select(v => (v[0], v[1]))];
 
     internal static RegistryEndpoint Endpoint(string host, string? address = null)
     {

@@ -36,6 +36,9 @@ public sealed record Row(string Name)
 
     public string? Event { get; init; }
 
+    /// <summary>TeamCity's configuration parameters, lines of a properties file.</summary>
+    public string[] TeamCity { get; init; } = [];
+
     public string? ContainerVersion { get; init; }
 
     public string[] UserTags { get; init; } = [];
@@ -73,7 +76,13 @@ public sealed record Row(string Name)
             DirtyFiles = Dirty.Split(' ', StringSplitOptions.RemoveEmptyEntries),
             Branches = ok ? Branches : [],
         };
-        var ci = CiDetection.Detect(Env, path => path == "/event.json" ? Event : null);
+        var ci = CiDetection.Detect(Env, path => path switch
+        {
+            "/event.json" => Event,
+            "/build.properties" => "teamcity.configuration.properties.file=/configuration.properties",
+            "/configuration.properties" => string.Join('\n', TeamCity),
+            _ => null,
+        });
         return new VersioningInput(new BuildFacts(git, ci, null), ContainerVersion, UserTags, [.. NoDefaults ? [] : VersioningStage.DefaultTagRules, .. More], Prefix);
     }
 
@@ -113,6 +122,15 @@ public class VersioningTable
     public static Dictionary<string, string> GitLab(params string[] variables) => Variables(["GITLAB_CI=true", "CI=true", $"CI_COMMIT_SHA={Row.Head}", "CI_PROJECT_PATH=wundam/truxe", .. variables]);
 
     public static Dictionary<string, string> Azure(params string[] variables) => Variables(["TF_BUILD=True", $"BUILD_SOURCEVERSION={Row.Head}", .. variables]);
+
+    public static Dictionary<string, string> Bitbucket(params string[] variables) => Variables(["CI=true", "BITBUCKET_BUILD_NUMBER=42", $"BITBUCKET_COMMIT={Row.Head}", .. variables]);
+
+    public static Dictionary<string, string> Circle(params string[] variables) => Variables(["CI=true", "CIRCLECI=true", $"CIRCLE_SHA1={Row.Head}", .. variables]);
+
+    public static Dictionary<string, string> Jenkins(params string[] variables) => Variables(["CI=true", "JENKINS_URL=https://ci.acme.com/", $"GIT_COMMIT={Row.Head}", .. variables]);
+
+    public static Dictionary<string, string> TeamCity(params string[] variables)
+        => Variables(["TEAMCITY_VERSION=2025.11", "TEAMCITY_BUILD_PROPERTIES_FILE=/build.properties", $"BUILD_VCS_NUMBER={Row.Head}", .. variables]);
 
     private static Dictionary<string, string> Variables(string[] variables)
         => variables.Select(v => v.Split('=', 2)).GroupBy(v => v[0], StringComparer.Ordinal).ToDictionary(v => v.Key, v => v.Last()[1], StringComparer.Ordinal);
@@ -294,6 +312,34 @@ public class VersioningTable
         new("Azure: fork") { Env = Azure("BUILD_SOURCEBRANCH=refs/pull/5/merge", "BUILD_REASON=PullRequest", "SYSTEM_PULLREQUEST_ISFORK=True"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-5*" },
         new("Azure: fork not said, assumed; pull request by its ref") { Env = Azure("BUILD_SOURCEBRANCH=refs/pull/5/merge", "BUILD_REASON=Manual"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-5*" },
         new("Azure: TFVC path") { Env = Azure("BUILD_SOURCEBRANCH=$/Team/Main"), Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
+
+        // ── Bitbucket, CircleCI, Jenkins, TeamCity ───────────────────────────────────────────────
+        new("Bitbucket: branch") { Branch = null, Env = Bitbucket("BITBUCKET_BRANCH=develop"), Expect = "branch 0.0.0-alpha.0.3: develop-abc1234 develop*" },
+        new("Bitbucket: tag") { Branch = null, Env = Bitbucket("BITBUCKET_TAG=v0.5.6"), Expect = "release 0.5.6: v0.5.6 v0.5* v0* latest*" },
+        new("Bitbucket: foreign tag") { Env = Bitbucket("BITBUCKET_TAG=nightly"), Expect = "none 0.0.0-alpha.0.3: !RSDK2002", Says = "Bitbucket Pipelines" },
+        new("Bitbucket: pull request, merged with its destination") { Env = Bitbucket("BITBUCKET_PR_ID=7", "BITBUCKET_BRANCH=main", $"BITBUCKET_COMMIT={Row.Elsewhere}"), Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("Bitbucket: commit is not HEAD") { Env = Bitbucket("BITBUCKET_BRANCH=develop", $"BITBUCKET_COMMIT={Row.Elsewhere}"), Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main* !RSDK1006" },
+        new("Bitbucket: a branch that git would not have: as if no CI") { Env = Bitbucket("BITBUCKET_BRANCH=a\n::error::b"), Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
+        new("CircleCI: branch with a version tag at its commit") { TagsAtHead = "v0.5.6", Env = Circle("CIRCLE_BRANCH=main"), Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
+        new("CircleCI: tag") { Branch = null, Env = Circle("CIRCLE_TAG=v2.0.0-beta.1"), Expect = "prerelease 2.0.0-beta.1: v2.0.0-beta.1" },
+        new("CircleCI: pull request") { Env = Circle("CIRCLE_BRANCH=main", "CIRCLE_PULL_REQUEST=https://github.com/wundam/truxe/pull/7"), Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("CircleCI: fork") { Env = Circle("CIRCLE_BRANCH=pull/7", "CIRCLE_PR_NUMBER=7", "CIRCLE_PR_USERNAME=mallory"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("CircleCI: fork with a version tag at HEAD") { TagsAtHead = "v0.5.6", Env = Circle("CIRCLE_BRANCH=pull/7"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("Jenkins: branch") { Branch = null, Env = Jenkins("BRANCH_NAME=feature/Login_Form"), Expect = "branch 0.0.0-alpha.0.3: feature-Login_Form-abc1234 feature-Login_Form*" },
+        new("Jenkins: freestyle job's branch") { Branch = null, Env = Jenkins("GIT_BRANCH=origin/develop", "GIT_LOCAL_BRANCH=detached"), Expect = "branch 0.0.0-alpha.0.3: develop-abc1234 develop*" },
+        new("Jenkins: tag") { Branch = null, Env = Jenkins("BRANCH_NAME=v0.5.6", "TAG_NAME=v0.5.6"), Expect = "release 0.5.6: v0.5.6 v0.5* v0* latest*" },
+        new("Jenkins: detached: as if no CI") { Branch = null, Env = Jenkins("GIT_BRANCH=detached"), Expect = "branch 0.0.0-alpha.0.3: sha-abc1234" },
+        new("Jenkins: no GIT_COMMIT: what it says can't be compared") { Env = Jenkins("BRANCH_NAME=develop", "GIT_COMMIT="), Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main* !RSDK1006", Says = "(not said)" },
+        new("Jenkins: pull request") { Env = Jenkins("BRANCH_NAME=PR-7", "CHANGE_ID=7", "CHANGE_BRANCH=main"), Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("Jenkins: fork") { Env = Jenkins("BRANCH_NAME=PR-7", "CHANGE_ID=7", "CHANGE_BRANCH=main", "CHANGE_FORK=mallory"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("Jenkins: fork not said, assumed") { Env = Jenkins("BRANCH_NAME=PR-7", "CHANGE_ID=7"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("TeamCity: branch") { Branch = null, Env = TeamCity(), TeamCity = ["teamcity.build.branch=develop"], Expect = "branch 0.0.0-alpha.0.3: develop-abc1234 develop*" },
+        new("TeamCity: default branch by its root's name") { Branch = null, Env = TeamCity(), TeamCity = ["teamcity.build.branch=<default>", "teamcity.build.vcs.branch.Root=refs/heads/main"], Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
+        new("TeamCity: default branch, no more said: as if no CI") { Env = TeamCity(), TeamCity = ["teamcity.build.branch=<default>"], Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
+        new("TeamCity: tag") { Branch = null, Env = TeamCity(), TeamCity = ["teamcity.build.branch=v0.5.6", "teamcity.build.vcs.branch.Root=refs/tags/v0.5.6"], Expect = "release 0.5.6: v0.5.6 v0.5* v0* latest*" },
+        new("TeamCity: pull request") { Env = TeamCity(), TeamCity = ["teamcity.build.branch=pull/7", "teamcity.pullRequest.number=7", "teamcity.pullRequest.source.branch=main"], Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("TeamCity: fork") { Env = TeamCity(), TeamCity = ["teamcity.build.branch=pull/7", "teamcity.pullRequest.number=7", "teamcity.pullRequest.target.branch=main"], Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("TeamCity: pull request without the feature") { Env = TeamCity(), TeamCity = ["teamcity.build.branch=refs/pull/7/merge"], Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
 
         // ── The user's tags ────────────────────────────────────────────────────────────────────────────────────────────────────────
         new("user tags replace computed ones; what names this build is immutable") { TagsAtHead = "v1.2.3", UserTags = ["latest", "nightly", "1.2", "1.2.3", "v1.2.3", "b-abc1234", "nightly"], Expect = "release 1.2.3: 1.2.3 v1.2.3 b-abc1234 nightly* 1.2* latest*" },
