@@ -334,7 +334,8 @@ public static class PublishPipeline
         }
 
         log.Stage("Checking the destinations before building");
-        foreach (var answer in await Preflight.RunAsync(selected.Value.Taking, connections, cancellationToken).ConfigureAwait(false))
+        var answers = await Preflight.RunAsync(selected.Value.Taking, connections, cancellationToken).ConfigureAwait(false);
+        foreach (var answer in answers)
         {
             log.Stage(answer.Note);
             if (answer.Problem is { } problem)
@@ -343,7 +344,8 @@ public static class PublishPipeline
             }
         }
 
-        if (!HasErrors(request, run.Diagnostics) && await ReleasedAsync(request, run, destinations, overwrite, connections, cancellationToken).ConfigureAwait(false) is { } released)
+        // Who has not answered yet would be waited for.
+        if (!HasErrors(request, run.Diagnostics) && answers.All(a => a.HasAnswered) && await ReleasedAsync(request, run, destinations, overwrite, connections, cancellationToken).ConfigureAwait(false) is { } released)
         {
             run.Report = run.Report with { Image = released };
         }

@@ -66,7 +66,7 @@ public sealed class RecipeTests(PackageFixture fixture)
         // An outsider: the repository is public, and so is what its workflow publishes.
         var digest = await AnonymousDigestAsync(ghcr, "acme/orders", "v1.4.2");
         Assert.Equal(digest, await AnonymousDigestAsync(hub, "acme/orders", "latest"));
-        Assert.Contains($"digest={digest}", await File.ReadAllTextAsync(output), StringComparison.Ordinal);
+        Assert.Contains($"\n{digest}\n", await File.ReadAllTextAsync(output), StringComparison.Ordinal);
         Assert.All(ghcr.Requests, r => Assert.DoesNotContain("unknown", r.Secrets));
     }
 

@@ -6,8 +6,9 @@ namespace Registry.Sdk.Core.Planning;
 /// <summary>What one destination answered before anything was compiled.</summary>
 /// <param name="Destination">The destination.</param>
 /// <param name="Problem">What is wrong with it; null: nothing, or no answer yet.</param>
+/// <param name="HasAnswered">Whether it answered in time, well or not.</param>
 /// <param name="Note">One line for the log: where its credential comes from, or that it has not answered.</param>
-public sealed record PreflightAnswer(Destination Destination, Diagnostic? Problem, string Note);
+public sealed record PreflightAnswer(Destination Destination, Diagnostic? Problem, bool HasAnswered, string Note);
 
 /// <summary>
 /// Asks every destination's registry whether it is there and knows our credentials, before compiling takes minutes. Reads only; writes nothing,
@@ -37,15 +38,15 @@ public static class Preflight
         {
             var client = connections.Open(destination.Place);
             await client.PingAsync(patience).ConfigureAwait(false);
-            return new(destination, null, $"{destination}: {(client.CredentialSource is { } source ? $"credentials from {source}" : "no credentials needed")}");
+            return new(destination, null, HasAnswered: true, $"{destination}: {(client.CredentialSource is { } source ? $"credentials from {source}" : "no credentials needed")}");
         }
         catch (Exception e) when (RegistryErrors.Know(e))
         {
-            return new(destination, RegistryErrors.AtDestination(e, destination.ToString()), $"{destination}: not usable");
+            return new(destination, RegistryErrors.AtDestination(e, destination.ToString()), HasAnswered: true, $"{destination}: not usable");
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return new(destination, null, $"{destination}: no answer within {Patience.TotalSeconds:0} seconds; it is asked again when the image is built");
+            return new(destination, null, HasAnswered: false, $"{destination}: no answer within {Patience.TotalSeconds:0} seconds; it is asked again when the image is built");
         }
     }
 }

@@ -55,7 +55,20 @@ public static class Promotion
     private static IEnumerable<ImageTag> Immutable(Destination destination, VersionFacts version) => PlanningStage.TagsFor(destination, version).Where(t => !t.Floating);
 
     private static async Task<(Destination Destination, string Tag, Digest? Digest)> LookAsync(Destination destination, ImageTag tag, RegistryConnections connections, CancellationToken cancellationToken)
-        => (destination, tag.Name, await connections.Open(destination.Place).FindManifestAsync(tag.Name, cancellationToken).ConfigureAwait(false));
+    {
+        try
+        {
+            // The right to push first, as planning asks: with the right to pull alone GHCR and Docker Hub refuse a repository that is not there yet.
+            var client = connections.Open(destination.Place);
+            await client.PingAsync(cancellationToken).ConfigureAwait(false);
+            return (destination, tag.Name, await client.FindManifestAsync(tag.Name, cancellationToken).ConfigureAwait(false));
+        }
+        catch (Exception e) when (RegistryErrors.Know(e))
+        {
+            // Planning meets the same failure, and says whose it is.
+            return (destination, tag.Name, null);
+        }
+    }
 
     private static bool Says(PlatformImage image, string label, string expected)
         => image.Labels.TryGetValue("org.opencontainers.image." + label, out var value) && string.Equals(value, expected, StringComparison.Ordinal);
