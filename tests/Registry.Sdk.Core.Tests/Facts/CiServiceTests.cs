@@ -124,6 +124,7 @@ public class CiServiceTests
     {
         Assert.Equal("branch main", Text(Detect("Jenkins", "JENKINS_HOME=/var/jenkins_home|BUILD_TAG=jenkins-truxe-42|BRANCH_NAME=main")));
         Assert.Null(CiDetection.Detect(Variables("JENKINS_HOME=/var/jenkins_home|BRANCH_NAME=main"), _ => null));
+        Assert.Null(CiDetection.Detect(Variables("JENKINS_HOME=/var/jenkins_home|BUILD_TAG=nightly|BRANCH_NAME=main"), _ => null));
         Assert.Null(CiDetection.Detect(Variables("BUILD_TAG=jenkins-truxe-42|BRANCH_NAME=main"), _ => null));
         Assert.Null(CiDetection.Detect(Variables("BRANCH_NAME=main|CHANGE_ID=7|GIT_COMMIT=1"), _ => null));
     }
