@@ -84,8 +84,9 @@ public abstract class ContainersTask : RegistrySdkTask
             Log.LogMessage(MessageImportance.High, "{0}", string.Join('\n', reporting.ConsoleLines));
         }
 
-        // ComputeContainerTags has said its own; and what is no error is said by the publish, once.
-        Report(report.Diagnostics.Skip(derived.Diagnostics.Count).Where(d => d.IsError || !request.CheckOnly).Concat(reporting.Diagnostics));
+        // ComputeContainerTags has said its own; and warnings of checks that a publish follows are said by that, once.
+        var isFollowed = request.CheckOnly && report.Succeeded;
+        Report((isFollowed ? [] : report.Diagnostics.Skip(derived.Diagnostics.Count)).Concat(reporting.Diagnostics));
         SetOutputs(report);
         if (report.Bug is { } bug)
         {
