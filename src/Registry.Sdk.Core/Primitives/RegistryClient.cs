@@ -468,9 +468,9 @@ public sealed partial class RegistryClient : IImageRepository
         while (true)
         {
             var response = await FollowAsync(method, address, attempt.Header, body, acceptManifests, silence, cancellationToken).ConfigureAwait(false);
-            if (method == HttpMethod.Head && response.StatusCode is HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
+            if (method == HttpMethod.Head && (int)response.StatusCode >= 400 && response.StatusCode is not (HttpStatusCode.Unauthorized or HttpStatusCode.NotFound))
             {
-                // HEAD has no words for it.
+                // HEAD has no words for it; and some servers know GET only.
                 response.Dispose();
                 response = await FollowAsync(HttpMethod.Get, address, attempt.Header, null, acceptManifests, silence, cancellationToken).ConfigureAwait(false);
             }
