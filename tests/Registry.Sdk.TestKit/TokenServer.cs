@@ -49,7 +49,7 @@ public sealed class TokenServer : IAsyncDisposable
     /// <summary>What an outsider may do with a repository: <c>pull</c>, <c>pull,push</c> or nothing.</summary>
     public Func<string, string> Anonymous { get; set; } = static _ => "";
 
-    /// <summary>How long tokens live.</summary>
+    /// <summary>How long tokens live; Distribution adds a minute of grace, so one that is just valid has less than nothing.</summary>
     public TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>What answers say of it; null: nothing.</summary>
@@ -152,7 +152,7 @@ public sealed class TokenServer : IAsyncDisposable
     private string Sign(string user, IEnumerable<(string Name, string[] Actions)> access)
     {
         var now = DateTime.UtcNow;
-        var payload = new JwtPayload(Issuer, Service, [new Claim("sub", user), new Claim("jti", Guid.NewGuid().ToString("N"))], now.AddSeconds(-10), now + Lifetime, now)
+        var payload = new JwtPayload(Issuer, Service, [new Claim("sub", user), new Claim("jti", Guid.NewGuid().ToString("N"))], now.AddMinutes(-10), now + Lifetime, now)
         {
             ["access"] = access.Select(a => new Dictionary<string, object>(StringComparer.Ordinal) { ["type"] = "repository", ["name"] = a.Name, ["actions"] = a.Actions }).ToArray(),
         };
