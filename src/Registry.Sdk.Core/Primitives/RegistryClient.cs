@@ -519,6 +519,7 @@ public sealed partial class RegistryClient : IImageRepository
         HttpMethod method, Uri address, AuthenticationHeaderValue? authorization, Func<HttpContent>? body, bool acceptManifests, SilenceGuard? silence, CancellationToken cancellationToken)
     {
         var what = $"{method} {address.AbsolutePath}";
+        var expects = true;
         for (var hop = 0; ; hop++)
         {
             EnsureAllowed(address, what);
@@ -530,7 +531,7 @@ public sealed partial class RegistryClient : IImageRepository
             }
 
             // Who says no to a big body, or to send it elsewhere, may say so before it is sent (RFC 9110, 10.1.1).
-            request.Headers.ExpectContinue = request.Content?.Headers.ContentLength > ExpectContinueFrom ? true : null;
+            request.Headers.ExpectContinue = expects && request.Content?.Headers.ContentLength > ExpectContinueFrom ? true : null;
 
             // Secrets go to the registry's own origin only, whatever Location or redirect says.
             if (SameOrigin(address, _endpoint.BaseAddress))
@@ -553,6 +554,14 @@ public sealed partial class RegistryClient : IImageRepository
 
             _trace($"{method} {address.GetLeftPart(UriPartial.Path)} {(int)response.StatusCode}");
             var status = (int)response.StatusCode;
+            if (status == 417 && expects)
+            {
+                // A proxy that does not know Expect is asked without it (RFC 9110, 10.1.1).
+                expects = false;
+                response.Dispose();
+                continue;
+            }
+
             var isRedirect = status is 307 or 308 || (status is 301 or 302 or 303 && (method == HttpMethod.Get || method == HttpMethod.Head));
             if (!isRedirect || response.Headers.Location is not { } location)
             {

@@ -185,6 +185,42 @@ public sealed class BadRegistryTests
         Assert.Equal(blob.Content, put.Body);
     }
 
+    /// <summary>A registry behind a TLS proxy that does not tell it so names itself with http: it is spoken to with TLS all the same.</summary>
+    [Fact]
+    public async Task A_Location_never_drops_TLS()
+    {
+        Assert.True(RegistryHost.TryParse("registry.example", out var host));
+        var endpoint = new RegistryEndpoint(host, new("https://registry.example"), IsMapped: false);
+        var requests = new List<string>();
+        using var http = new HttpMessageInvoker(new Answering(request =>
+        {
+            requests.Add($"{request.Method} {request.RequestUri} {request.Headers.Authorization?.Scheme}");
+            var answer = new HttpResponseMessage(request.Method == HttpMethod.Post ? System.Net.HttpStatusCode.Accepted : System.Net.HttpStatusCode.Created) { RequestMessage = request };
+            answer.Headers.Location = new("http://registry.example/session?state=1");
+            return answer;
+        }));
+        using var authenticator = new RegistryAuthenticator(endpoint, AnonymousCredentials.Instance, http);
+        var client = new RegistryClient(endpoint, new(host, "team/app"), authenticator, http, static _ => { });
+        var blob = Wire.Blob(10);
+
+        await Wire.SendAsync(client, blob);
+
+        Assert.Equal($"PUT https://registry.example/session?state=1&digest={Uri.EscapeDataString(blob.Descriptor.Digest.ToString())} ", requests[^1]);
+    }
+
+    /// <summary>Old proxies do not know «Expect», by which a big body waits for leave.</summary>
+    [Fact]
+    public async Task A_proxy_that_does_not_know_Expect_is_asked_without()
+    {
+        var blob = Wire.Blob(3_000_000);
+        await using var server = await LoopbackServer.StartAsync((context, _) => context.Request.Method == "POST" ? Wire.AcceptAsync(context, "/session") : Wire.JsonAsync(context, context.Request.Headers.Expect.Count > 0 ? 417 : 201, ""), readBodies: false);
+        using var wire = new Wire(server.Address);
+
+        await Wire.SendAsync(wire.Open(), blob);
+
+        Assert.Equal(["POST", "PUT", "PUT"], server.Requests.Select(r => r.Method));
+    }
+
     [Fact]
     public async Task A_session_that_is_gone_is_opened_again_once()
     {
@@ -225,6 +261,11 @@ public sealed class BadRegistryTests
             session, blob.Descriptor, () => length switch { -1 => throw new IOException("no such disk"), -2 => new BadSector(), _ => new MemoryStream(new byte[length]) }, null, CancellationToken.None));
 
         Assert.Contains(says, failed.Message);
+    }
+
+    private sealed class Answering(Func<HttpRequestMessage, HttpResponseMessage> answer) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => Task.FromResult(answer(request));
     }
 
     private sealed class BadSector : MemoryStream
