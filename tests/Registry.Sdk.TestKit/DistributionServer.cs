@@ -12,6 +12,9 @@ public sealed record DistributionOptions
     /// <summary>Ask for <see cref="DistributionServer.Username"/> and <see cref="DistributionServer.Password"/> (basic, bcrypt).</summary>
     public bool Authenticate { get; init; }
 
+    /// <summary>Ask for tokens of this server instead; the caller ends it. Clients of <see cref="DistributionServer.CreateClient"/> have none.</summary>
+    public TokenServer? Tokens { get; init; }
+
     /// <summary>Allow manifests and blobs to be deleted.</summary>
     public bool Delete { get; init; } = true;
 
@@ -135,6 +138,11 @@ public sealed class DistributionServer : IAsyncDisposable
             await File.WriteAllTextAsync(directory.File("htpasswd"), hash.EnsureSuccess().StandardOutput);
         }
 
+        if (options.Tokens is { } tokens)
+        {
+            await File.WriteAllTextAsync(directory.File("tokens.pem"), tokens.Certificate.ExportCertificatePem());
+        }
+
         for (var attempt = 1; ; attempt++)
         {
             Port = ServerProcess.FindFreePort();
@@ -152,7 +160,8 @@ public sealed class DistributionServer : IAsyncDisposable
 
     private async Task LaunchAsync()
     {
-        var auth = options.Authenticate ? $"auth: {{ htpasswd: {{ realm: test, path: \"{directory.File("htpasswd")}\" }} }}" : "";
+        var auth = options.Authenticate ? $"auth: {{ htpasswd: {{ realm: test, path: \"{directory.File("htpasswd")}\" }} }}"
+            : options.Tokens is { } tokens ? $"auth: {{ token: {{ realm: \"{tokens.Realm}\", service: \"{TokenServer.Service}\", issuer: \"{TokenServer.Issuer}\", rootcertbundle: \"{directory.File("tokens.pem")}\" }} }}" : "";
         await File.WriteAllTextAsync(directory.File("config.yml"), $$"""
             version: 0.1
             log: { level: info, formatter: text }

@@ -66,7 +66,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor NoPushRight = new("RSDK5004", Error, "The credentials may not push to a destination", "Give the account of the message the push right, or name another with a RegistrySdkCredential item.");
     public static readonly DiagnosticDescriptor ImmutableTagTaken = new("RSDK5005", Error, "An immutable tag already names another image", "Release a new version; or name the tag in RegistrySdkOverwriteTag.");
     public static readonly DiagnosticDescriptor RegistryLies = new("RSDK5006", Error, "A registry answers with content of another digest", "Report it to the registry's operator; remove the ContainerDestination meanwhile.");
-    public static readonly DiagnosticDescriptor AuthNotSupported = new("RSDK5007", Error, "A registry asks for a kind of authentication that this version does not speak", "Use a registry that is open or takes Basic authentication.");
+    public static readonly DiagnosticDescriptor AuthNotSupported = new("RSDK5007", Error, "A registry asks for a kind of authentication that is not spoken, or names a token server that is not known to be its own", "Add the RealmHost of the message to a RegistrySdkCredential item; or log in with user name and password.");
     public static readonly DiagnosticDescriptor UnlabelledMove = new("RSDK5008", Warning, "A floating tag names an image without version and revision labels and is moved without knowing whether forwards", "Nothing; or keep the tag with the destination's Tags metadata.");
     public static readonly DiagnosticDescriptor CredentialSourceBroken = new("RSDK5009", Error, "A credential source can't be read", "Correct or remove the file or helper of the message.");
 
@@ -80,6 +80,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor TagTakenMeanwhile = new("RSDK6004", Error, "Another publish wrote an immutable tag at the same time", "See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag.");
 
     public static readonly DiagnosticDescriptor LayoutDestination = new("RSDK6005", Error, "An oci: destination can't be read or written", "Free disk space, make the directory writable, or name another in ContainerDestination.");
+    public static readonly DiagnosticDescriptor Throttled = new("RSDK6006", Error, "A registry limits how often it is asked", "Publish again after the time of the message: what arrived is not sent twice.");
 
     // 7xxx verification
     public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");

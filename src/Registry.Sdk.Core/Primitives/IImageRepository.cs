@@ -2,7 +2,8 @@ namespace Registry.Sdk.Core.Primitives;
 
 /// <summary>An open upload session.</summary>
 /// <param name="Location">Absolute address that the blob is PUT to; in a layout directory the temporary file.</param>
-public sealed record UploadSession(Uri Location);
+/// <param name="MinChunkLength">Bytes that every chunk but the last has at least (<c>OCI-Chunk-Min-Length</c>); 0: any.</param>
+public sealed record UploadSession(Uri Location, long MinChunkLength = 0);
 
 /// <summary>
 /// One repository, wherever it is: a registry over HTTP or an OCI layout directory. Manifests are found by tag or digest; everything read is

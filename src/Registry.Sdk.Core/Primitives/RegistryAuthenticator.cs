@@ -12,281 +12,587 @@ namespace Registry.Sdk.Core.Primitives;
 /// <param name="MountFrom">A further repository to pull from, for a cross-repository mount; or null.</param>
 public sealed record TokenScope(string Repository, bool Push, string? MountFrom = null);
 
+/// <summary>How one request has been shown to be allowed so far.</summary>
+internal sealed class AuthAttempt
+{
+    /// <summary>What is sent next; null: nothing.</summary>
+    public AuthenticationHeaderValue? Header { get; private set; }
+
+    /// <summary>Whether <see cref="Header"/> answers this request's own challenge; one that was kept from earlier may only have expired.</summary>
+    public bool IsFresh { get; private set; }
+
+    /// <summary>Whether <see cref="Header"/> is what an outsider has, although there are credentials.</summary>
+    public bool IsOutsider { get; private set; }
+
+    /// <summary>Whether the request was sent without a header.</summary>
+    public bool WasBare { get; set; }
+
+    /// <summary>Why the credentials were refused, where an outsider's try follows.</summary>
+    public RegistryException? Refusal { get; set; }
+
+    /// <summary>The challenges were probed for, because the refusal named none.</summary>
+    public bool WasProbed { get; set; }
+
+    public void Use(AuthenticationHeaderValue? header, bool isFresh, bool isOutsider) => (Header, IsFresh, IsOutsider) = (header, isFresh, isOutsider);
+}
+
 /// <summary>
-/// Answers the challenges of one registry: Basic, and Bearer tokens by GET. Source: distribution «token.md»; RFC 7617; RFC 6750.
+/// Answers the challenges of one registry: Basic, Bearer tokens by GET, OAuth2 tokens by POST. Source: distribution «token.md» and «oauth.md»;
+/// RFC 7617; RFC 6750.
 /// </summary>
 /// <remarks>
 /// The scope is always our own: GHCR's challenges name a placeholder, or pull alone. A token server may grant less than asked without saying so,
-/// so success here proves nothing (wire-facts 1.3). Identity tokens (OAuth2 POST) are issue 4.
+/// so success here proves nothing (wire-facts 1.3). Credentials may differ between repositories of one host (podman's namespaces), so whatever is
+/// kept is kept by repository; each repository's credential is looked for once.
 /// </remarks>
-internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredentialSource credentials, HttpMessageInvoker http) : IDisposable
+internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredentialSource credentials, HttpMessageInvoker http, Action<string>? trace = null) : IDisposable
 {
+    private const int MaxTokenBytes = 1 << 20;
+    private const int MaxRedirects = 5;
+
     // Token servers that belong to a registry although their host differs (their own documentation says so).
     private static readonly Dictionary<string, string> BuiltInRealms = new(StringComparer.Ordinal)
     {
         ["docker.io"] = "auth.docker.io",
         ["registry.gitlab.com"] = "gitlab.com",
+        ["registry.redhat.io"] = "sso.redhat.com", // access.redhat.com/articles/3560571
     };
 
-    private readonly ConcurrentDictionary<(string Repository, bool Push, string? MountFrom), (AuthenticationHeaderValue Header, DateTimeOffset Expires)> _tokens = new();
-    private readonly SemaphoreSlim _gate = new(1, 1);
-    private AuthenticationHeaderValue? _basic;
-    private bool _isBearer;
+    private readonly ConcurrentDictionary<string, Access> _access = new(StringComparer.Ordinal);
+    private IReadOnlyList<AuthChallenge> _challenges = [];
 
-    /// <summary>Where the credential in use came from; null while anonymous.</summary>
-    public string? CredentialSource { get; private set; }
+    /// <summary>How long a token server may be silent.</summary>
+    public TimeSpan TokenTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>What to send without having been asked: what worked before for this scope.</summary>
-    /// <remarks>
-    /// A token for pushing reads as well, and is preferred for it: GHCR refuses to issue one for pulling alone from a package that does not exist yet.
-    /// </remarks>
-    public AuthenticationHeaderValue? Current(TokenScope scope)
-        => !_isBearer ? _basic : Token((scope.Repository, true, scope.MountFrom)) ?? (scope.Push ? null : Token((scope.Repository, false, scope.MountFrom)));
+    /// <summary>Where the credential in use for a repository came from; null while anonymous.</summary>
+    public string? SourceOf(string repository) => _access.TryGetValue(repository, out var access) ? access.Shown?.Source : null;
 
-    private AuthenticationHeaderValue? Token((string Repository, bool Push, string? MountFrom) key)
-        => _tokens.TryGetValue(key, out var token) && token.Expires > DateTimeOffset.UtcNow ? token.Header : null;
-
-    /// <inheritdoc/>
-    public void Dispose() => _gate.Dispose();
-
-    /// <summary>Answers a 401.</summary>
-    /// <returns>The header to send, or null where only anonymity is possible and has already been tried.</returns>
-    /// <exception cref="RegistryException">Nothing can be answered.</exception>
-    public async Task<AuthenticationHeaderValue> AnswerAsync(
-        IEnumerable<AuthenticationHeaderValue> challenges, TokenScope scope, RepositoryReference repository, AuthenticationHeaderValue? refused, CancellationToken cancellationToken)
+    /// <summary>Begins a request with what worked before for this scope, if anything did.</summary>
+    public AuthAttempt Begin(TokenScope scope)
     {
-        var offered = challenges.ToList();
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
+        var access = Of(scope.Repository);
+        var attempt = new AuthAttempt();
+        var outsider = !scope.Push && access.ReadRefusal is not null;
+        attempt.Use(access.Current(scope), isFresh: false, outsider);
+        return attempt;
+    }
+
+    /// <summary>The request was let through (whatever else came of it).</summary>
+    public void Succeeded(AuthAttempt attempt, TokenScope scope)
+    {
+        if (attempt.Refusal is not { } refusal || Interlocked.CompareExchange(ref Of(scope.Repository).ReadRefusal, refusal, null) is not null)
         {
-            // Another request may have answered the same challenge meanwhile.
-            if (Current(scope) is { } current && !Equals(current, refused))
-            {
-                return current;
-            }
-
-            var credential = await credentials.FindAsync(endpoint, repository, cancellationToken).ConfigureAwait(false);
-            if (offered.Find(c => string.Equals(c.Scheme, "Bearer", StringComparison.OrdinalIgnoreCase)) is { } bearer)
-            {
-                return await BearerAsync(bearer, scope, credential, refused, cancellationToken).ConfigureAwait(false);
-            }
-
-            if (!offered.Exists(c => string.Equals(c.Scheme, "Basic", StringComparison.OrdinalIgnoreCase)))
-            {
-                var asked = offered.Count == 0 ? "without saying what it wants (no WWW-Authenticate)" : $"and wants {string.Join(", ", offered.Select(c => c.Scheme))}";
-                throw new RegistryException(
-                    credential is null ? RegistryFailure.CredentialsMissing : RegistryFailure.AuthNotSupported,
-                    endpoint.Host,
-                    $"{endpoint.Host} answers 401 {asked}.");
-            }
-
-            if (credential is null)
-            {
-                throw Missing();
-            }
-
-            if (refused is not null)
-            {
-                throw Refused(credential);
-            }
-
-            if (credential.Kind == CredentialKind.IdentityToken)
-            {
-                throw new RegistryException(RegistryFailure.AuthNotSupported, endpoint.Host, $"{endpoint.Host} wants Basic authentication, but {credential.Source} holds an identity token. Log in with user name and password.");
-            }
-
-            CredentialSource = credential.Source;
-            return _basic = BasicHeader(credential);
+            return;
         }
-        finally
+
+        trace?.Invoke($"{endpoint.Host} refuses the credentials from {SourceOf(scope.Repository)} for {scope.Repository}; it is read anonymously.");
+    }
+
+    /// <summary>Whether challenges of this registry have been seen: then no probe is needed where an answer brings none.</summary>
+    public bool KnowsChallenges => _challenges.Count > 0;
+
+    /// <summary>Text of a server without the secrets of this repository, should it repeat them.</summary>
+    public string Redact(string words, string repository)
+    {
+        var credential = Of(repository).Credential;
+        return credential is not null && Forms(credential).Any(f => words.Contains(f, StringComparison.Ordinal)) ? " (its words repeat the secret, and are not shown)" : words;
+
+        static IEnumerable<string> Forms(Credential c)
         {
-            _gate.Release();
+            var secret = c.Password.Reveal();
+            return secret.Length == 0 ? [] : [secret, Uri.EscapeDataString(secret), Convert.ToBase64String(Encoding.UTF8.GetBytes($"{c.Username}:{secret}")), Convert.ToBase64String(Encoding.UTF8.GetBytes(secret))];
         }
     }
 
-    private async Task<AuthenticationHeaderValue> BearerAsync(
-        AuthenticationHeaderValue challenge, TokenScope scope, Credential? credential, AuthenticationHeaderValue? refused, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        var parameters = ChallengeParameters.Parse(challenge.Parameter ?? string.Empty);
-        if (!parameters.TryGetValue("realm", out var realmText) || !Uri.TryCreate(realmText, UriKind.Absolute, out var realm))
+        foreach (var access in _access.Values)
         {
-            throw new RegistryException(RegistryFailure.NotARegistry, endpoint.Host, $"{endpoint.Host} asks for a Bearer token without naming a token server (realm).");
+            access.Gate.Dispose();
+        }
+    }
+
+    /// <summary>Answers a 401 or 403: <paramref name="attempt"/> holds afterwards what to send instead.</summary>
+    /// <param name="attempt">What was sent.</param>
+    /// <param name="challenges">The refusal's challenges.</param>
+    /// <param name="refused">What was refused and how, without a full stop: «GET /v2/ is answered with 403 DENIED 'no'».</param>
+    /// <param name="isForbidden">403, and not 401.</param>
+    /// <param name="scope">What is wanted.</param>
+    /// <param name="repository">The repository that credentials are looked for.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="RegistryException">Nothing can be answered.</exception>
+    public async Task AnswerAsync(
+        AuthAttempt attempt, IReadOnlyList<AuthChallenge> challenges, string refused, bool isForbidden, TokenScope scope, RepositoryReference repository, CancellationToken cancellationToken)
+    {
+        if (challenges.Count > 0)
+        {
+            _challenges = challenges;
         }
 
-        if (refused is not null && (credential is null || parameters.GetValueOrDefault("error") is not "invalid_token"))
+        var offered = challenges.Count > 0 ? challenges : _challenges;
+        var access = Of(scope.Repository);
+        await access.Gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
         {
-            // A fresh token was not enough: more of the same would not be either.
-            throw credential is null ? Missing() : new RegistryException(
-                RegistryFailure.Denied, endpoint.Host, $"{endpoint.Host} does not give {(scope.Push ? "push" : "pull")} access to {scope.Repository} with the credentials from {credential.Source}.");
+            var credential = await access.CredentialAsync(() => credentials.FindAsync(endpoint, repository, cancellationToken)).ConfigureAwait(false);
+            attempt.WasBare |= attempt.Header is null;
+            if (attempt.IsOutsider || credential is null)
+            {
+                await AnswerAsOutsiderAsync(attempt, access, offered, refused, isForbidden, scope, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+
+            var sent = attempt.Header;
+            if (sent is not null && !attempt.IsFresh && !isForbidden)
+            {
+                // What worked before may have expired; another request may have renewed it meanwhile.
+                access.Forget(sent);
+                if (access.Current(scope) is { } renewed && !Equals(renewed, sent))
+                {
+                    attempt.Use(renewed, isFresh: true, isOutsider: false);
+                    return;
+                }
+            }
+
+            RegistryException refusal;
+            if (sent is null || (!attempt.IsFresh && !isForbidden && sent.Scheme == "Bearer" && credential.Kind != CredentialKind.RegistryToken))
+            {
+                try
+                {
+                    attempt.Use(await ShowAsync(access, offered, credential, refused, scope, cancellationToken).ConfigureAwait(false), isFresh: true, isOutsider: false);
+                    return;
+                }
+                catch (RegistryException e) when (e.Failure is RegistryFailure.CredentialsRefused)
+                {
+                    refusal = e;
+                }
+            }
+            else
+            {
+                refusal = RefusedAtRegistry(credential, sent, refused, isForbidden, scope);
+            }
+
+            // Bad or expired credentials break even public pulls (GHCR, wire-facts 2.1): what is to be read may be open to anyone.
+            if (scope.Push)
+            {
+                throw refusal;
+            }
+
+            attempt.Refusal = refusal;
+            await AnswerAsOutsiderAsync(attempt, access, offered, refused, isForbidden, scope, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            access.Gate.Release();
+        }
+    }
+
+    private Access Of(string repository) => _access.GetOrAdd(repository, static _ => new());
+
+    /// <summary>What an outsider can say. With no credentials at all a push is not even asked for: they are missing.</summary>
+    private async Task AnswerAsOutsiderAsync(
+        AuthAttempt attempt, Access access, IReadOnlyList<AuthChallenge> offered, string refused, bool isForbidden, TokenScope scope, CancellationToken cancellationToken)
+    {
+        var failure = attempt.Refusal ?? access.ReadRefusal ?? Missing(refused);
+        var wasOutsider = attempt.IsOutsider || attempt.Refusal is null;
+        var bearers = offered.Where(c => c.Is("Bearer")).ToList();
+        if (scope.Push || (wasOutsider && attempt.Header is not null && (attempt.IsFresh || isForbidden)) || (bearers.Count == 0 && attempt.WasBare) || (wasOutsider && isForbidden))
+        {
+            throw failure;
         }
 
-        EnsureTrusted(realm);
-        if (credential?.Kind == CredentialKind.IdentityToken)
+        if (bearers.Count == 0)
         {
-            throw new RegistryException(RegistryFailure.AuthNotSupported, endpoint.Host, $"{credential.Source} holds an identity token for {endpoint.Host}, which this version can't use yet. Log in with a personal access token.");
+            attempt.Use(null, isFresh: true, isOutsider: true);
+            return;
         }
 
+        if (attempt.Header is { } sent)
+        {
+            access.Forget(sent);
+        }
+
+        AccessToken token;
+        try
+        {
+            token = await TokenAsync(bearers, null, scope, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RegistryException e) when (attempt.Refusal is not null && e.Failure is not RegistryFailure.Throttled)
+        {
+            // The refusal of the credentials is what the user can mend.
+            throw failure;
+        }
+
+        access.Outsider[scope with { Push = false }] = token;
+        attempt.Use(token.Header, isFresh: true, isOutsider: true);
+    }
+
+    /// <summary>The header by which a credential is shown.</summary>
+    private async Task<AuthenticationHeaderValue> ShowAsync(
+        Access access, IReadOnlyList<AuthChallenge> offered, Credential credential, string refused, TokenScope scope, CancellationToken cancellationToken)
+    {
+        var bearers = offered.Where(c => c.Is("Bearer")).ToList();
+        // Without any challenge Basic is what is left to try: it goes to the registry itself.
+        var basic = offered.Count == 0 || offered.Any(c => c.Is("Basic"));
+        access.Shown = credential;
+        if (credential.Kind == CredentialKind.RegistryToken && (bearers.Count > 0 || offered.Count == 0))
+        {
+            return access.Plain = new("Bearer", credential.Password.Reveal());
+        }
+
+        RegistryException? unusable = null;
+        if (bearers.Count > 0)
+        {
+            try
+            {
+                var token = await TokenAsync(bearers, credential, scope, cancellationToken).ConfigureAwait(false);
+                access.Insider[scope] = token;
+                return token.Header;
+            }
+            catch (RegistryException e) when (e.Failure == RegistryFailure.AuthNotSupported && basic && credential.Kind == CredentialKind.Password)
+            {
+                // Only a token server that is not known to be the registry's own ends here, and nothing was sent to it. The registry takes Basic too,
+                // and to itself the secret may go.
+                unusable = e;
+            }
+        }
+
+        if (basic && credential.Kind == CredentialKind.Password)
+        {
+            if (unusable is not null)
+            {
+                trace?.Invoke($"{unusable.Message} It takes Basic authentication too, which is used.");
+            }
+
+            return access.Plain = BasicHeader(credential);
+        }
+
+        access.Shown = null;
+        var wants = offered.Count == 0 ? "without saying what it wants (no WWW-Authenticate)" : $"and wants {RegistryClient.Clean(string.Join(", ", offered.Select(c => c.Scheme).Distinct(StringComparer.OrdinalIgnoreCase)))} authentication";
+        var holds = credential.Kind switch
+        {
+            CredentialKind.IdentityToken => $" {credential.Source} holds an identity token, which only a token server takes. Log in with user name and password.",
+            CredentialKind.RegistryToken => $" {credential.Source} holds a registry token, which goes with Bearer alone. Log in with user name and password.",
+            _ => string.Empty,
+        };
+        throw new RegistryException(RegistryFailure.AuthNotSupported, endpoint.Host, $"{refused}, {wants}.{holds}");
+    }
+
+    // Preferred to Basic: the secret then goes to the token server alone, and not along with every request.
+    private async Task<AccessToken> TokenAsync(List<AuthChallenge> bearers, Credential? credential, TokenScope scope, CancellationToken cancellationToken)
+    {
+        RegistryException? unusable = null;
+        foreach (var bearer in bearers)
+        {
+            if (!bearer.Parameters.TryGetValue("realm", out var text) || !Uri.TryCreate(text, UriKind.Absolute, out var realm) || realm.Host.Length == 0)
+            {
+                unusable ??= new(RegistryFailure.AuthNotSupported, endpoint.Host, $"{endpoint.Host} asks for a Bearer token without naming a token server (realm).");
+            }
+            else if (Distrust(realm) is { } reason)
+            {
+                unusable ??= reason;
+            }
+            else
+            {
+                return await RequestTokenAsync(realm, bearer.Parameters.GetValueOrDefault("service"), credential, scope, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        throw unusable!;
+    }
+
+    private async Task<AccessToken> RequestTokenAsync(Uri realm, string? service, Credential? credential, TokenScope scope, CancellationToken cancellationToken)
+    {
         // Anonymously only pulling can be granted; GHCR refuses to be asked for more.
-        var scopes = new List<string> { $"repository:{scope.Repository}:{(scope.Push && credential is not null ? "pull,push" : "pull")}" };
+        List<string> scopes = [$"repository:{scope.Repository}:{(scope.Push && credential is not null ? "pull,push" : "pull")}"];
         if (scope.MountFrom is not null)
         {
             scopes.Add($"repository:{scope.MountFrom}:pull");
         }
 
+        if (credential?.Kind == CredentialKind.IdentityToken)
+        {
+            var form = new List<KeyValuePair<string, string>>
+            {
+                new("grant_type", "refresh_token"), new("client_id", "registry-sdk"), new("scope", string.Join(' ', scopes)), new("refresh_token", credential.Password.Reveal()),
+            };
+            if (service is not null)
+            {
+                form.Add(new("service", service));
+            }
+
+            using var posted = await SendTokenRequestAsync(realm, HttpMethod.Post, null, () => new FormUrlEncodedContent(form), cancellationToken).ConfigureAwait(false);
+            if (posted.StatusCode is not (HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed))
+            {
+                return await ReadTokenAsync(posted, realm, credential, scope, cancellationToken).ConfigureAwait(false);
+            }
+
+            // A server without the OAuth2 form takes the token in the password's place («token.md», go-containerregistry).
+        }
+
         var query = new StringBuilder(realm.Query.Length > 1 ? realm.Query[1..] + "&" : string.Empty);
-        if (parameters.TryGetValue("service", out var service))
+        if (service is not null)
         {
             query.Append("service=").Append(Uri.EscapeDataString(service)).Append('&');
         }
 
         query.AppendJoin('&', scopes.Select(s => "scope=" + Uri.EscapeDataString(s)));
-        using var request = new HttpRequestMessage(HttpMethod.Get, new UriBuilder(realm) { Query = query.ToString() }.Uri);
-        request.Headers.Accept.ParseAdd("application/json");
-        if (credential is not null)
-        {
-            request.Headers.Authorization = BasicHeader(credential);
-            CredentialSource = credential.Source;
-        }
-
-        using var response = await SendTokenRequestAsync(request, realm, cancellationToken).ConfigureAwait(false);
-        if (response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
-        {
-            throw credential is null ? Missing() : Refused(credential);
-        }
-
-        if (!response.IsSuccessStatusCode)
-        {
-            throw new RegistryException(RegistryFailure.Rejected, endpoint.Host, $"The token server {realm.Host} answers {(int)response.StatusCode}.");
-        }
-
-        var token = await ReadTokenAsync(response, realm, cancellationToken).ConfigureAwait(false);
-        _isBearer = true;
-        _tokens[(scope.Repository, scope.Push, scope.MountFrom)] = token;
-        return token.Header;
+        var address = new UriBuilder(realm) { Query = query.ToString() }.Uri;
+        using var response = await SendTokenRequestAsync(address, HttpMethod.Get, credential is null ? null : BasicHeader(credential), null, cancellationToken).ConfigureAwait(false);
+        return await ReadTokenAsync(response, realm, credential, scope, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<HttpResponseMessage> SendTokenRequestAsync(HttpRequestMessage request, Uri realm, CancellationToken cancellationToken)
+    // Redirects are followed by hand: to where a realm may be too, and nowhere else.
+    private async Task<HttpResponseMessage> SendTokenRequestAsync(
+        Uri address, HttpMethod method, AuthenticationHeaderValue? authorization, Func<HttpContent>? form, CancellationToken cancellationToken)
     {
-        try
+        var server = address.Authority;
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(TokenTimeout);
+        for (var hop = 0; ; hop++)
         {
-            using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            timeout.CancelAfter(TimeSpan.FromSeconds(60));
-            return await http.SendAsync(request, timeout.Token).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
-        {
-            throw new RegistryException(RegistryFailure.Unreachable, endpoint.Host, $"The token server {realm.Host} can't be reached: {RegistryClient.Explain(e)}", e);
-        }
-    }
-
-    private async Task<(AuthenticationHeaderValue Header, DateTimeOffset Expires)> ReadTokenAsync(HttpResponseMessage response, Uri realm, CancellationToken cancellationToken)
-    {
-        var bytes = await RegistryClient.ReadBoundedAsync(response, 1 << 20, endpoint.Host, cancellationToken).ConfigureAwait(false);
-        try
-        {
-            using var json = StrictJson.Document(bytes);
-            var root = json.RootElement;
-            var token = Text(root, "token") ?? Text(root, "access_token");
-            if (string.IsNullOrEmpty(token))
+            using var request = new HttpRequestMessage(method, address) { Content = form?.Invoke() };
+            request.Headers.UserAgent.ParseAdd(RegistryClient.UserAgent);
+            request.Headers.Accept.ParseAdd("application/json");
+            request.Headers.Authorization = authorization;
+            HttpResponseMessage response;
+            try
             {
-                throw new RegistryException(RegistryFailure.NotARegistry, endpoint.Host, $"The token server {realm.Host} answers without a token.");
+                response = await http.SendAsync(request, timeout.Token).ConfigureAwait(false);
+            }
+            catch (Exception e) when (RegistryClient.IsTransport(e, cancellationToken))
+            {
+                trace?.Invoke($"{method} {address.GetLeftPart(UriPartial.Path)} failed: {RegistryClient.Explain(e)}");
+                throw new RegistryException(
+                    RegistryClient.FailureOf(e), endpoint.Host, $"The token server {server} of {endpoint.Host} can't be reached: {RegistryClient.Explain(e)}", e);
             }
 
-            // Absent means 60 seconds (token.md); a margin keeps a token from running out on its way.
-            var seconds = root.TryGetProperty("expires_in", out var expires) && expires.TryGetInt32(out var value) ? value : 60;
-            return (new("Bearer", token), DateTimeOffset.UtcNow.AddSeconds(Math.Max(0, seconds - 10)));
-        }
-        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
-        {
-            throw new RegistryException(RegistryFailure.NotARegistry, endpoint.Host, $"The token server {realm.Host} does not answer with JSON.", e);
-        }
+            trace?.Invoke($"{method} {address.GetLeftPart(UriPartial.Path)} {(int)response.StatusCode}");
+            var status = (int)response.StatusCode;
+            var isRedirect = status is 307 or 308 || (status is 301 or 302 or 303 && method == HttpMethod.Get);
+            if (!isRedirect || response.Headers.Location is not { } location)
+            {
+                return response;
+            }
 
-        static string? Text(JsonElement e, string name) => e.TryGetProperty(name, out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
+            response.Dispose();
+            if (hop == MaxRedirects || !Uri.TryCreate(address, location, out var next))
+            {
+                throw TokenServer(RegistryFailure.NotARegistry, server, hop == MaxRedirects ? $"redirects more than {MaxRedirects} times" : "redirects to what is no address");
+            }
+
+            if (Distrust(next) is { } reason)
+            {
+                throw reason;
+            }
+
+            address = next;
+        }
     }
 
-    // A registry must not be able to send a secret wherever it likes: only to itself and to token servers known to be its own.
-    private void EnsureTrusted(Uri realm)
+    private async Task<AccessToken> ReadTokenAsync(HttpResponseMessage response, Uri realm, Credential? credential, TokenScope scope, CancellationToken cancellationToken)
+    {
+        var server = realm.Authority;
+        var status = (int)response.StatusCode;
+        byte[] body;
+        try
+        {
+            body = await RegistryClient.ReadBoundedAsync(response, MaxTokenBytes, endpoint.Host, TokenTimeout, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RegistryException e) when (e.Failure == RegistryFailure.WrongContent)
+        {
+            throw TokenServer(RegistryFailure.NotARegistry, server, $"answers with more than {MaxTokenBytes} bytes", e);
+        }
+        catch (RegistryException e)
+        {
+            throw TokenServer(RegistryFailure.Unreachable, server, $"breaks off while answering: {RegistryClient.Explain(e.InnerException!).TrimEnd('.')}", e);
+        }
+
+        if (RegistryClient.IsHtml(response))
+        {
+            throw TokenServer(RegistryFailure.NotARegistry, server, $"answers {status} with a web page (HTML)");
+        }
+
+        if (response.IsSuccessStatusCode)
+        {
+            try
+            {
+                return AccessToken.Parse(body, response.Headers.Date, DateTimeOffset.UtcNow) ?? throw TokenServer(RegistryFailure.NotARegistry, server, "answers without a token");
+            }
+            catch (JsonException e)
+            {
+                throw TokenServer(RegistryFailure.NotARegistry, server, "does not answer with JSON", e);
+            }
+        }
+
+        var words = Redact(ErrorWords.Of(body), scope.Repository);
+        if (Throttling.Is(status, words))
+        {
+            throw RegistryException.Throttled(endpoint.Host, $"The token server {server} of {endpoint.Host} answers {status}{words}", Throttling.RetryAfter(response.Headers, words, DateTimeOffset.UtcNow));
+        }
+
+        // RFC 6749, 5.2: a refresh token that is refused is answered with 400 (invalid_grant).
+        var isRefusal = status is 401 or 403 || (status == 400 && credential?.Kind == CredentialKind.IdentityToken);
+        if (!isRefusal)
+        {
+            throw TokenServer(RegistryFailure.Rejected, server, $"answers {status}{words}");
+        }
+
+        throw credential is null ? Missing($"The token server {server} answers {status}{words} to an anonymous request") : new RegistryException(
+            RegistryFailure.CredentialsRefused,
+            endpoint.Host,
+            $"{endpoint.Host} refuses {Holder(credential)}: its token server {server} answers {status}{words}.{CredentialHints.Of(credential, endpoint, RegistryFailure.CredentialsRefused)}");
+    }
+
+    /// <summary>
+    /// A registry must not be able to send a secret wherever it likes: only to itself and to token servers known to be its own. Anonymous requests are
+    /// held to the same, so that a build with and one without credentials fail alike.
+    /// </summary>
+    private RegistryException? Distrust(Uri realm)
     {
         var registry = endpoint.BaseAddress;
         var sameHost = string.Equals(realm.Host, registry.Host, StringComparison.OrdinalIgnoreCase);
         var loopback = endpoint.IsLoopback && RegistryHost.IsLoopbackName(realm.Host);
         // By the party that the credential belongs to: a mirror may not send what is its own to the original host's token server.
-        var builtIn = BuiltInRealms.TryGetValue(endpoint.CredentialHost, out var known) && string.Equals(known, realm.Host, StringComparison.OrdinalIgnoreCase);
+        var builtIn = realm.IsDefaultPort && BuiltInRealms.TryGetValue(endpoint.CredentialHost, out var known) && string.Equals(known, realm.Host, StringComparison.OrdinalIgnoreCase);
         var byUser = credentials.TrustedRealmHosts(endpoint).Any(h => string.Equals(h, realm.Authority, StringComparison.OrdinalIgnoreCase) || string.Equals(h, realm.Host, StringComparison.OrdinalIgnoreCase));
-        var secure = realm.Scheme == Uri.UriSchemeHttps || loopback || (realm.Scheme == Uri.UriSchemeHttp && endpoint.IsInsecure && sameHost);
-        if (!secure || !(sameHost || loopback || builtIn || byUser))
+        var secure = realm.Scheme == Uri.UriSchemeHttps || (realm.Scheme == Uri.UriSchemeHttp && (loopback || (endpoint.IsInsecure && sameHost)));
+        if (secure && realm.UserInfo.Length == 0 && (sameHost || loopback || builtIn || byUser))
         {
-            throw new RegistryException(
-                RegistryFailure.AuthNotSupported,
-                endpoint.Host,
-                $"{endpoint.Host} names the token server {realm.Scheme}://{realm.Authority}, which is not known to be its own; nothing was sent there. If it is, add <RegistrySdkCredential Include=\"{endpoint.CredentialHost}\" RealmHost=\"{realm.Authority}\" />.");
+            return null;
         }
+
+        var mend = secure || realm.Scheme == Uri.UriSchemeHttps
+            ? $" If it is, add <RegistrySdkCredential Include=\"{endpoint.CredentialHost}\" RealmHost=\"{realm.Authority}\" />."
+            : $" A token server has to speak https; if it is and does, add <RegistrySdkCredential Include=\"{endpoint.CredentialHost}\" RealmHost=\"{realm.Authority}\" />.";
+        return new RegistryException(
+            RegistryFailure.AuthNotSupported,
+            endpoint.Host,
+            $"{endpoint.Host} names the token server {realm.Scheme}://{realm.Authority}, which is not known to be its own; nothing was sent there.{mend}");
     }
 
-    private RegistryException Missing() => new(
-        RegistryFailure.CredentialsMissing, endpoint.Host, $"{endpoint.Host} wants credentials, and none were found (RegistrySdkCredential items, environment variables, docker and podman configuration).");
+    private RegistryException TokenServer(RegistryFailure failure, string server, string what, Exception? inner = null)
+        => new(failure, endpoint.Host, $"The token server {server} of {endpoint.Host} {what}.", inner);
 
-    private RegistryException Refused(Credential credential) => new(
-        RegistryFailure.CredentialsRefused, endpoint.Host, $"{endpoint.Host} refuses the credentials of user '{credential.Username}' from {credential.Source}.{CredentialHints.Of(credential, endpoint, RegistryFailure.CredentialsRefused)}");
+    private RegistryException Missing(string refused) => new(
+        RegistryFailure.CredentialsMissing, endpoint.Host, $"{endpoint.Host} wants credentials, and none were found (RegistrySdkCredential items, environment variables, docker and podman configuration). {refused}.");
+
+    private RegistryException RefusedAtRegistry(Credential credential, AuthenticationHeaderValue sent, string refused, bool isForbidden, TokenScope scope)
+    {
+        // A token that was issued and does not suffice is a matter of rights; a password or finished token that gets 401 is not known.
+        var isRight = isForbidden || (sent.Scheme == "Bearer" && credential.Kind != CredentialKind.RegistryToken);
+        var failure = isRight ? RegistryFailure.Denied : RegistryFailure.CredentialsRefused;
+        var says = isRight
+            ? $"{endpoint.Host} does not give {(scope.Push ? "push" : "pull")} access to {scope.Repository} with the credentials from {credential.Source} ({refused})."
+            : $"{endpoint.Host} refuses {Holder(credential)} ({refused}).";
+        return new(failure, endpoint.Host, says + CredentialHints.Of(credential, endpoint, failure));
+    }
+
+    private static string Holder(Credential credential) => credential.Kind switch
+    {
+        CredentialKind.IdentityToken => $"the identity token from {credential.Source}",
+        CredentialKind.RegistryToken => $"the registry token from {credential.Source}",
+        _ => $"the credentials of user '{credential.Username}' from {credential.Source}",
+    };
 
     private static AuthenticationHeaderValue BasicHeader(Credential credential)
         => new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.Username}:{credential.Password.Reveal()}")));
-}
 
-/// <summary>The parameters of one challenge. Source: RFC 9110, 11.2 (auth-param).</summary>
-internal static class ChallengeParameters
-{
-    /// <summary>Reads <c>name=token</c> and <c>name="quoted, with commas"</c>; names ignore case; what can't be read is skipped.</summary>
-    public static IReadOnlyDictionary<string, string> Parse(string text)
+    /// <summary>What is known of one repository. Its fields are written under <see cref="Gate"/>.</summary>
+    private sealed class Access
     {
-        var result = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        var i = 0;
-        while (i < text.Length)
+        private Task<Credential?>? _credential;
+
+        public SemaphoreSlim Gate { get; } = new(1, 1);
+
+        /// <summary>Tokens that the credential got.</summary>
+        public ConcurrentDictionary<TokenScope, AccessToken> Insider { get; } = new();
+
+        /// <summary>Tokens that anybody gets.</summary>
+        public ConcurrentDictionary<TokenScope, AccessToken> Outsider { get; } = new();
+
+        /// <summary>A header that needs no token server.</summary>
+        public AuthenticationHeaderValue? Plain { get; set; }
+
+        /// <summary>The credential that has been shown.</summary>
+        public Credential? Shown { get; set; }
+
+        /// <summary>Why reading is done as an outsider; null: it is not.</summary>
+        public RegistryException? ReadRefusal;
+
+        /// <summary>The credential, if it was found.</summary>
+        public Credential? Credential => _credential is { IsCompletedSuccessfully: true } found ? found.Result : null;
+
+        /// <summary>Looks for the credential once. A source that is broken says so each time; one that was cancelled is asked again.</summary>
+        public Task<Credential?> CredentialAsync(Func<Task<Credential?>> find)
+            => _credential is null or { IsCanceled: true } ? _credential = find() : _credential;
+
+        /// <summary>What worked before.</summary>
+        /// <remarks>
+        /// A token for pushing reads as well, and is preferred for it: GHCR refuses to issue one for pulling alone from a package that does not exist yet.
+        /// </remarks>
+        public AuthenticationHeaderValue? Current(TokenScope scope)
         {
-            while (i < text.Length && (text[i] == ',' || char.IsWhiteSpace(text[i])))
+            if (!scope.Push && (ReadRefusal is not null || Shown is null))
             {
-                i++;
+                return Valid(Outsider, scope);
             }
 
-            var equals = text.IndexOf('=', i);
-            if (equals < 0)
-            {
-                break;
-            }
-
-            var name = text[i..equals].Trim();
-            i = equals + 1;
-            while (i < text.Length && char.IsWhiteSpace(text[i]))
-            {
-                i++;
-            }
-
-            var value = new StringBuilder();
-            if (i < text.Length && text[i] == '"')
-            {
-                for (i++; i < text.Length && text[i] != '"'; i++)
-                {
-                    if (text[i] == '\\' && i + 1 < text.Length)
-                    {
-                        i++;
-                    }
-
-                    value.Append(text[i]);
-                }
-
-                i++;
-            }
-            else
-            {
-                for (; i < text.Length && text[i] != ','; i++)
-                {
-                    value.Append(text[i]);
-                }
-            }
-
-            result.TryAdd(name, value.ToString().TrimEnd());
+            return Plain ?? Valid(Insider, scope with { Push = true }) ?? (scope.Push ? null : Valid(Insider, scope));
         }
 
-        return result;
+        public void Forget(AuthenticationHeaderValue header)
+        {
+            foreach (var tokens in new[] { Insider, Outsider })
+            {
+                foreach (var pair in tokens.Where(t => ReferenceEquals(t.Value.Header, header)))
+                {
+                    tokens.TryRemove(pair);
+                }
+            }
+
+            if (ReferenceEquals(Plain, header))
+            {
+                Plain = null;
+            }
+        }
+
+        private static AuthenticationHeaderValue? Valid(ConcurrentDictionary<TokenScope, AccessToken> tokens, TokenScope scope)
+            => tokens.TryGetValue(scope, out var token) && token.Expires > DateTimeOffset.UtcNow ? token.Header : null;
+    }
+}
+
+/// <summary>The words of an error answer. Source: distribution spec, «Error codes»; RFC 6749, 5.2; Docker Hub's <c>details</c>.</summary>
+internal static class ErrorWords
+{
+    /// <summary><c> CODE 'message'</c> with a leading space, plain and bounded; empty where there are none.</summary>
+    public static string Of(byte[] body)
+    {
+        try
+        {
+            using var json = StrictJson.Document(body);
+            var root = json.RootElement;
+            if (root.ValueKind != JsonValueKind.Object)
+            {
+                return string.Empty;
+            }
+
+            if (root.TryGetProperty("errors", out var errors) && errors.ValueKind == JsonValueKind.Array && errors.GetArrayLength() > 0 && errors[0].ValueKind == JsonValueKind.Object)
+            {
+                return Words(Text(errors[0], "code"), Text(errors[0], "message"));
+            }
+
+            return Words(Text(root, "error"), Text(root, "error_description") ?? Text(root, "details") ?? Text(root, "message"));
+        }
+        catch (JsonException)
+        {
+            // No words then: the status has to do.
+            return string.Empty;
+        }
+
+        static string? Text(JsonElement e, string name) => e.TryGetProperty(name, out var v) ? v.ToString() : null;
+
+        static string Words(string? code, string? message) => (string.IsNullOrWhiteSpace(code) ? string.Empty : " " + RegistryClient.Clean(code)) + (string.IsNullOrWhiteSpace(message) ? string.Empty : $" '{RegistryClient.Clean(message)}'");
     }
 }

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Authentication;
-using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Registry.Sdk.Core.Primitives;
 
@@ -11,97 +11,19 @@ namespace Registry.Sdk.Core.Primitives;
 /// <param name="Content">The exact bytes; never re-serialised.</param>
 public sealed record ManifestContent(Descriptor Descriptor, byte[] Content);
 
-/// <summary>The connections of one publish: one client per repository, one authenticator per registry, one handler for all.</summary>
-public sealed class RegistryConnections : IDisposable
-{
-    private readonly EndpointMap _endpoints;
-    private readonly ICredentialSource _credentials;
-    private readonly Action<string> _trace;
-    private readonly HttpMessageInvoker _http = new(Handler(useProxy: true));
-
-    // Loopback means this machine: a proxy from the environment would carry the request, and its secrets, elsewhere.
-    private readonly HttpMessageInvoker _loopback = new(Handler(useProxy: false));
-    private readonly Dictionary<string, RegistryAuthenticator> _authenticators = new(StringComparer.Ordinal);
-    private readonly Lock _lock = new();
-
-    /// <summary>Opens nothing yet.</summary>
-    /// <param name="endpoints">Where registries answer.</param>
-    /// <param name="credentials">What they may be shown.</param>
-    /// <param name="trace">Receives one redacted line per request (method, address without query, status).</param>
-    public RegistryConnections(EndpointMap endpoints, ICredentialSource credentials, Action<string>? trace = null)
-    {
-        _endpoints = endpoints;
-        _credentials = credentials;
-        _trace = trace ?? (static _ => { });
-    }
-
-    /// <summary>Where a host answers.</summary>
-    public RegistryEndpoint Endpoint(RegistryHost host) => _endpoints.Resolve(host);
-
-    /// <inheritdoc cref="EndpointMap.Identity"/>
-    public string Identity(ImagePlace place) => _endpoints.Identity(place);
-
-    /// <summary>Whether what is sent there stays on this machine.</summary>
-    public bool IsLocal(ImagePlace place) => place is not RepositoryReference repository || _endpoints.Resolve(repository.Host).IsLoopback;
-
-    /// <summary>A client for one repository, wherever it is.</summary>
-    public IImageRepository Open(ImagePlace place) => place switch
-    {
-        RepositoryReference repository => Open(repository),
-        LayoutDirectory layout => new LayoutRepository(layout),
-        _ => throw new ArgumentOutOfRangeException(nameof(place)),
-    };
-
-    /// <summary>A client for one repository of a registry.</summary>
-    public RegistryClient Open(RepositoryReference repository)
-    {
-        ArgumentNullException.ThrowIfNull(repository);
-        var endpoint = _endpoints.Resolve(repository.Host);
-        lock (_lock)
-        {
-            var http = endpoint.IsLoopback ? _loopback : _http;
-            if (!_authenticators.TryGetValue(repository.Host.Name, out var authenticator))
-            {
-                _authenticators.Add(repository.Host.Name, authenticator = new(endpoint, _credentials, http));
-            }
-
-            return new(endpoint, repository, authenticator, http, _trace);
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (var authenticator in _authenticators.Values)
-        {
-            authenticator.Dispose();
-        }
-
-        _http.Dispose();
-        _loopback.Dispose();
-    }
-
-    // Redirects are followed by hand: the automatic ones drop Authorization even on the same host and turn POST into GET (wire-facts 1.3).
-    private static SocketsHttpHandler Handler(bool useProxy) => new()
-    {
-        AllowAutoRedirect = false,
-        UseCookies = false,
-        UseProxy = useProxy,
-        ConnectTimeout = TimeSpan.FromSeconds(15),
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-        MaxConnectionsPerServer = 8,
-    };
-}
-
 /// <summary>One repository over the OCI distribution protocol 1.1. Source: distribution spec; wire-facts 1.</summary>
 /// <remarks>No retries here: they are a policy of Transfer. Everything read is bounded and checked against its digest.</remarks>
-public sealed class RegistryClient : IImageRepository
+public sealed partial class RegistryClient : IImageRepository
 {
     /// <summary>Registries should take manifests up to 4 MB (distribution spec, «Pushing manifests»); a larger one is refused, configs too.</summary>
     public const int MaxManifestBytes = 8 << 20;
 
+    /// <summary>A list of more pages is none that a person made.</summary>
+    public const int MaxPages = 1000;
+
     private const int MaxRedirects = 5;
-    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(100);
+
+    internal const string UserAgent = "registry-sdk/1.0";
 
     private readonly RegistryEndpoint _endpoint;
     private readonly RegistryAuthenticator _authenticator;
@@ -124,7 +46,10 @@ public sealed class RegistryClient : IImageRepository
     ImagePlace IImageRepository.Place => Repository;
 
     /// <summary>Where the credential in use came from; null while anonymous.</summary>
-    public string? CredentialSource => _authenticator.CredentialSource;
+    public string? CredentialSource => _authenticator.SourceOf(Repository.Name);
+
+    /// <summary>How long the registry may be silent.</summary>
+    internal TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(100);
 
     /// <summary>
     /// Asks <c>GET /v2/</c> and finishes authentication. The scope it ends with is push and pull for this repository.
@@ -166,7 +91,7 @@ public sealed class RegistryClient : IImageRepository
             throw NotARegistry(what, "a web page (HTML)");
         }
 
-        var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, cancellationToken).ConfigureAwait(false);
+        var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, AnswerTimeout, cancellationToken).ConfigureAwait(false);
         if (content.Length == 0)
         {
             throw NotARegistry(what, "an empty body");
@@ -217,21 +142,50 @@ public sealed class RegistryClient : IImageRepository
     }
 
     /// <summary>Whether the repository holds a blob. A blob of another size is not the one that was meant.</summary>
+    /// <exception cref="RegistryException">WrongDescriptor if the blob has the digest, but not the size; WrongContent if it has neither.</exception>
     public async Task<bool> HasBlobAsync(Descriptor blob, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(blob);
         var what = $"HEAD blob {blob.Digest}";
-        using var response = await SendAsync(HttpMethod.Head, BlobAddress(blob.Digest), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false);
-        // Blob reads may be answered by a redirect to a CDN, for HEAD too; SendAsync has followed it.
-        return response.StatusCode switch
+        long? length;
+        using (var response = await SendAsync(HttpMethod.Head, BlobAddress(blob.Digest), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false))
         {
-            HttpStatusCode.NotFound => false,
-            HttpStatusCode.OK when IsHtml(response) => throw NotARegistry(what, "a web page (HTML)"),
-            HttpStatusCode.OK => response.Content.Headers.ContentLength is not { } length || length == blob.Size
-                ? true
-                : throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} has {length} bytes instead of {blob.Size}."),
-            _ => throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false),
-        };
+            // Blob reads may be answered by a redirect to a CDN, for HEAD too; SendAsync has followed it.
+            switch (response.StatusCode)
+            {
+                case HttpStatusCode.NotFound:
+                    EnsureRegistryNotFound(response, what);
+                    return false;
+                case HttpStatusCode.OK when IsHtml(response):
+                    throw NotARegistry(what, "a web page (HTML)");
+                case HttpStatusCode.OK:
+                    length = response.Content.Headers.ContentLength;
+                    break;
+                default:
+                    throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        if (length is null || length == blob.Size)
+        {
+            return true;
+        }
+
+        // Who is wrong, the registry or whoever wrote the size? Its bytes tell.
+        var other = new Descriptor(blob.MediaType, blob.Digest, length.Value);
+        try
+        {
+            if (length > 0 && await CopyBlobToAsync(other, Stream.Null, cancellationToken).ConfigureAwait(false))
+            {
+                throw new RegistryException(RegistryFailure.WrongDescriptor, _endpoint.Host, $"the blob {blob.Digest} at {Repository} has {length} bytes, and its digest is right: the image that says {blob.Size} bytes is malformed.");
+            }
+        }
+        catch (RegistryException e) when (e.Failure is RegistryFailure.WrongContent or RegistryFailure.NotARegistry)
+        {
+            // Then the registry is.
+        }
+
+        throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} has {length} bytes instead of {blob.Size}.");
     }
 
     /// <summary>Reads a small blob (an image config) into memory, checked against its digest; null if there is none.</summary>
@@ -255,7 +209,7 @@ public sealed class RegistryClient : IImageRepository
             throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
         }
 
-        var content = await ReadBoundedAsync(response, (int)blob.Size, _endpoint.Host, cancellationToken).ConfigureAwait(false);
+        var content = await ReadBoundedAsync(response, (int)blob.Size, _endpoint.Host, AnswerTimeout, cancellationToken).ConfigureAwait(false);
         var digest = Digest.Of(content);
         return digest == blob.Digest ? content : throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} is {digest} ({content.Length} bytes).");
     }
@@ -333,97 +287,89 @@ public sealed class RegistryClient : IImageRepository
         }
     }
 
-    /// <summary>Opens an upload session; by this the push right is proven.</summary>
-    public async Task<UploadSession> StartUploadAsync(CancellationToken cancellationToken)
+    /// <summary>All tags, in whatever order the registry has (GHCR: by creation); empty if there is no such repository.</summary>
+    /// <exception cref="RegistryException">NotARegistry if its pages lead nowhere, in a circle, to another host, or are more than <see cref="MaxPages"/>.</exception>
+    public async Task<IReadOnlyList<string>> ListTagsAsync(CancellationToken cancellationToken)
     {
-        using var response = await SendAsync(HttpMethod.Post, Address($"/v2/{Repository.Name}/blobs/uploads/"), new(Repository.Name, Push: true), EmptyBody, cancellationToken).ConfigureAwait(false);
-        return response.StatusCode == HttpStatusCode.Accepted
-            ? Session(response)
-            : throw await UnexpectedAsync(response, "POST blobs/uploads/", cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Asks the registry to take a blob over from another of its repositories.</summary>
-    /// <returns>Null if it did; else the session that it opened instead, to upload to.</returns>
-    public async Task<UploadSession?> MountAsync(Digest digest, string fromRepository, CancellationToken cancellationToken)
-    {
-        var address = Address($"/v2/{Repository.Name}/blobs/uploads/?mount={Uri.EscapeDataString(digest.ToString())}&from={Uri.EscapeDataString(fromRepository)}");
-        HttpResponseMessage? response = null;
-        try
+        var tags = new HashSet<string>(StringComparer.Ordinal);
+        var result = new List<string>();
+        // ECR refuses more than 1000; others give fewer as they like.
+        await foreach (var page in PagesAsync(Address($"/v2/{Repository.Name}/tags/list?n=1000"), "GET tags/list", new(Repository.Name, Push: false), cancellationToken).ConfigureAwait(false))
         {
-            response = await SendAsync(HttpMethod.Post, address, new(Repository.Name, Push: true, fromRepository), EmptyBody, cancellationToken).ConfigureAwait(false);
-            switch (response.StatusCode)
+            // «tags»: null is GHCR's empty page, Distribution's empty repository.
+            if (page.Body["tags"] is { } list)
             {
-                case HttpStatusCode.Created:
-                    return null;
-                case HttpStatusCode.Accepted:
-                    return Session(response);
-                default:
-                    // A mount is a wish: whatever is wrong with it (Harbor: 401 for a missing source), a plain upload is still possible.
-                    return await StartUploadAsync(cancellationToken).ConfigureAwait(false);
+                foreach (var node in list as JsonArray ?? throw NotARegistry("GET tags/list", "tags that are no list"))
+                {
+                    if (node is JsonValue value && value.TryGetValue<string>(out var tag) && tags.Add(tag))
+                    {
+                        result.Add(tag);
+                    }
+                }
             }
         }
-        catch (RegistryException e) when (e.Failure is not RegistryFailure.Unreachable)
-        {
-            // So is one that a token server does not understand, because it asks for two scopes.
-            return await StartUploadAsync(cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            response?.Dispose();
-        }
+
+        return result;
     }
 
-    /// <summary>Sends a blob into a session: one PUT with the whole body.</summary>
-    /// <param name="session">From <see cref="StartUploadAsync"/> or <see cref="MountAsync"/>; used up by this.</param>
-    /// <param name="blob">Digest and size of what is sent.</param>
-    /// <param name="open">Opens the content from its beginning; called again if authentication makes the request start over.</param>
-    /// <param name="progress">Receives the bytes sent so far.</param>
-    /// <param name="cancellationToken">Stops the upload.</param>
-    public async Task UploadAsync(UploadSession session, Descriptor blob, Func<Stream> open, IProgress<long>? progress, CancellationToken cancellationToken)
+    /// <summary>The JSON objects under an address and the pages that its <c>Link</c> headers lead to; none if it answers 404. Source: RFC 8288.</summary>
+    internal async IAsyncEnumerable<(JsonObject Body, HttpResponseHeaders Headers)> PagesAsync(
+        Uri first, string what, TokenScope scope, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(session);
-        ArgumentNullException.ThrowIfNull(blob);
-        var separator = session.Location.Query.Length > 1 ? "&" : "?";
-        var address = new Uri(session.Location.AbsoluteUri.TrimEnd('?', '&') + separator + "digest=" + Uri.EscapeDataString(blob.Digest.ToString()));
-        var what = $"PUT blob {blob.Digest}";
-        using var silence = new SilenceGuard(AnswerTimeout, cancellationToken);
-        HttpContent Body()
+        var seen = new HashSet<Uri>();
+        for (Uri? address = first; address is not null;)
         {
-            var content = new StreamContent(new ProgressStream(open(), bytes =>
+            if (!seen.Add(address) || seen.Count > MaxPages)
             {
-                silence.Heard();
-                progress?.Report(bytes);
-            }), 128 * 1024);
-            content.Headers.ContentType = new("application/octet-stream");
-            content.Headers.ContentLength = blob.Size;
-            return content;
+                throw NotARegistry(what, seen.Count > MaxPages ? $"more than {MaxPages} pages" : "pages that lead in a circle");
+            }
+
+            using var response = await SendAsync(HttpMethod.Get, address, scope, null, cancellationToken).ConfigureAwait(false);
+            if (response.StatusCode == HttpStatusCode.NotFound && seen.Count == 1)
+            {
+                yield break;
+            }
+
+            if (response.StatusCode != HttpStatusCode.OK)
+            {
+                throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (IsHtml(response))
+            {
+                throw NotARegistry(what, "a web page (HTML)");
+            }
+
+            var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, AnswerTimeout, cancellationToken).ConfigureAwait(false);
+            yield return (Object(content), response.Headers);
+
+            var answered = response.RequestMessage!.RequestUri!;
+            var next = response.Headers.NonValidated.TryGetValues("Link", out var links) ? WebLink.Next(links) : null;
+            address = next is null ? null : Resolve(answered, next, what);
+            if (address is not null && !SameOrigin(address, _endpoint.BaseAddress))
+            {
+                throw NotARegistry(what, $"a next page at {address.Authority}, where nothing is asked");
+            }
         }
 
-        using var response = await SendAsync(HttpMethod.Put, address, new(Repository.Name, Push: true), Body, cancellationToken, silence: silence).ConfigureAwait(false);
-        if (response.StatusCode is not (HttpStatusCode.Created or HttpStatusCode.NoContent or HttpStatusCode.Accepted))
+        JsonObject Object(byte[] content)
         {
-            throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
-        }
-
-        EnsureSameDigest(response, blob.Digest, what);
-    }
-
-    /// <summary>Gives a session up. Registries that can't (GHCR: 405) let it expire; nothing depends on it.</summary>
-    public async Task CancelUploadAsync(UploadSession session, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(session);
-        try
-        {
-            using var response = await SendAsync(HttpMethod.Delete, session.Location, new(Repository.Name, Push: true), null, cancellationToken).ConfigureAwait(false);
-        }
-        catch (RegistryException)
-        {
-            // The session expires by itself.
+            try
+            {
+                return RegistryJson.Parse(content) ?? throw NotARegistry(what, "something else than a JSON object");
+            }
+            catch (JsonException)
+            {
+                throw NotARegistry(what, "something else than JSON");
+            }
         }
     }
 
     /// <summary>Writes a manifest under a tag or its digest.</summary>
-    public async Task PutManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken)
+    public Task PutManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken) => PushManifestAsync(reference, manifest, cancellationToken);
+
+    /// <summary>Writes a manifest; gives the subject that the registry says it indexed it under (<c>OCI-Subject</c>), or null.</summary>
+    internal async Task<Digest?> PushManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         HttpContent Body()
@@ -446,6 +392,7 @@ public sealed class RegistryClient : IImageRepository
         }
 
         EnsureSameDigest(response, manifest.Descriptor.Digest, what);
+        return response.Headers.TryGetValues("OCI-Subject", out var values) && Digest.TryParse(values.FirstOrDefault(), out var subject) ? subject : null;
     }
 
     /// <summary>What a transport failure means, in words for a person.</summary>
@@ -455,6 +402,8 @@ public sealed class RegistryClient : IImageRepository
         {
             switch (e)
             {
+                case CertificateProblem certificate:
+                    return $"{certificate.Message}.";
                 case AuthenticationException tls:
                     return $"TLS failed ({Clean(tls.Message)}).";
                 case System.Net.Sockets.SocketException socket:
@@ -467,10 +416,23 @@ public sealed class RegistryClient : IImageRepository
         return Clean(exception.Message);
     }
 
-    internal static async Task<byte[]> ReadBoundedAsync(HttpResponseMessage response, int limit, RegistryHost host, CancellationToken cancellationToken)
+    internal static RegistryFailure FailureOf(Exception exception)
+    {
+        for (var e = exception; e is not null; e = e.InnerException)
+        {
+            if (e is CertificateProblem)
+            {
+                return RegistryFailure.CertificateInvalid;
+            }
+        }
+
+        return RegistryFailure.Unreachable;
+    }
+
+    internal static async Task<byte[]> ReadBoundedAsync(HttpResponseMessage response, int limit, RegistryHost host, TimeSpan time, CancellationToken cancellationToken)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(AnswerTimeout);
+        timeout.CancelAfter(time);
         try
         {
             var body = await response.Content.ReadAsStreamAsync(timeout.Token).ConfigureAwait(false);
@@ -498,61 +460,78 @@ public sealed class RegistryClient : IImageRepository
         }
     }
 
-    private static HttpContent EmptyBody() => new ByteArrayContent([]);
-
-    private async Task<HttpResponseMessage> SendAsync(
+    /// <summary>Sends a request, answers challenges and follows redirects. What comes back is neither 401 nor 403 of the registry, nor a limit (429).</summary>
+    internal async Task<HttpResponseMessage> SendAsync(
         HttpMethod method, Uri address, TokenScope scope, Func<HttpContent>? body, CancellationToken cancellationToken, bool acceptManifests = false, SilenceGuard? silence = null)
     {
-        var what = $"{method} {address.AbsolutePath}";
-        AuthenticationHeaderValue? refused = null;
-        AuthenticationHeaderValue? answered = null;
-        for (var attempt = 0; ; attempt++)
+        var attempt = _authenticator.Begin(scope);
+        while (true)
         {
-            // What a challenge was answered with is sent once even if it is said to expire at once.
-            var header = answered ?? _authenticator.Current(scope);
-            var response = await FollowAsync(method, address, header, body, what, acceptManifests, silence, cancellationToken).ConfigureAwait(false);
-            if (response.StatusCode == HttpStatusCode.Forbidden)
+            var response = await FollowAsync(method, address, attempt.Header, body, acceptManifests, silence, cancellationToken).ConfigureAwait(false);
+            if (method == HttpMethod.Head && (int)response.StatusCode >= 400 && response.StatusCode is not (HttpStatusCode.Unauthorized or HttpStatusCode.NotFound))
             {
-                var words = await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false);
+                // HEAD has no words for it; and some servers know GET only.
                 response.Dispose();
-                throw new RegistryException(
-                    RegistryFailure.Denied, _endpoint.Host, $"{what} is answered with 403{words}{(CredentialSource is null ? " to an anonymous request" : $" to the credentials from {CredentialSource}")}.");
+                response = await FollowAsync(HttpMethod.Get, address, attempt.Header, null, acceptManifests, silence, cancellationToken).ConfigureAwait(false);
             }
 
-            if (response.StatusCode != HttpStatusCode.Unauthorized || !SameOrigin(response.RequestMessage!.RequestUri!, _endpoint.BaseAddress))
+            var status = (int)response.StatusCode;
+            if (status is not (401 or 403 or 429) || (status != 429 && !SameOrigin(response.RequestMessage!.RequestUri!, _endpoint.BaseAddress)))
             {
+                _authenticator.Succeeded(attempt, scope);
                 return response;
             }
 
-            // Once for a first or an expired header, and once more if that answer was refused: then AnswerAsync says why.
             using (response)
             {
-                if (attempt > 0)
+                var refused = $"{method} {address.AbsolutePath} is answered with {status}";
+                if (IsHtml(response) && status == 403)
                 {
-                    refused = header;
+                    throw NotARegistry($"{method} {address.AbsolutePath}", "403 and a web page (HTML)");
                 }
 
-                answered = await _authenticator.AnswerAsync(response.Headers.WwwAuthenticate, scope, Repository, refused ?? (header is { Scheme: "Basic" } ? header : null), cancellationToken).ConfigureAwait(false);
-                if (attempt >= 2)
+                var words = _authenticator.Redact(await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false), Repository.Name);
+                if (Throttling.Is(status, words))
                 {
-                    throw new RegistryException(RegistryFailure.CredentialsRefused, _endpoint.Host, $"{what} is answered with 401 again and again.");
+                    throw RegistryException.Throttled(_endpoint.Host, refused + words, Throttling.RetryAfter(response.Headers, words, DateTimeOffset.UtcNow));
                 }
+
+                var challenges = Challenges(response);
+                if (challenges.Count == 0 && attempt.Header is null && !attempt.WasProbed && !_authenticator.KnowsChallenges && address.AbsolutePath != "/v2/")
+                {
+                    // Some registries refuse without saying what they want; what they say to a ping is worth a question.
+                    attempt.WasProbed = true;
+                    using var ping = await FollowAsync(HttpMethod.Get, Address("/v2/"), null, null, acceptManifests: false, silence: null, cancellationToken).ConfigureAwait(false);
+                    challenges = SameOrigin(ping.RequestMessage!.RequestUri!, _endpoint.BaseAddress) ? Challenges(ping) : [];
+                }
+
+                await _authenticator.AnswerAsync(attempt, challenges, refused + words, status == 403, scope, Repository, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
+    private static IReadOnlyList<AuthChallenge> Challenges(HttpResponseMessage response)
+        => response.Headers.NonValidated.TryGetValues("WWW-Authenticate", out var values) ? AuthChallenge.Parse(values) : [];
+
+    private static HttpContent EmptyBody() => new ByteArrayContent([]);
+
     private async Task<HttpResponseMessage> FollowAsync(
-        HttpMethod method, Uri address, AuthenticationHeaderValue? authorization, Func<HttpContent>? body, string what, bool acceptManifests, SilenceGuard? silence, CancellationToken cancellationToken)
+        HttpMethod method, Uri address, AuthenticationHeaderValue? authorization, Func<HttpContent>? body, bool acceptManifests, SilenceGuard? silence, CancellationToken cancellationToken)
     {
+        var what = $"{method} {address.AbsolutePath}";
+        var expects = true;
         for (var hop = 0; ; hop++)
         {
             EnsureAllowed(address, what);
             using var request = new HttpRequestMessage(method, address) { Content = body?.Invoke() };
-            request.Headers.UserAgent.ParseAdd("registry-sdk/1.0");
+            request.Headers.UserAgent.ParseAdd(UserAgent);
             if (acceptManifests)
             {
                 request.Headers.Accept.ParseAdd(string.Join(", ", MediaTypes.Manifests));
             }
+
+            // Who says no to a big body, or to send it elsewhere, may say so before it is sent (RFC 9110, 10.1.1).
+            request.Headers.ExpectContinue = expects && request.Content?.Headers.ContentLength > ExpectContinueFrom ? true : null;
 
             // Secrets go to the registry's own origin only, whatever Location or redirect says.
             if (SameOrigin(address, _endpoint.BaseAddress))
@@ -575,6 +554,14 @@ public sealed class RegistryClient : IImageRepository
 
             _trace($"{method} {address.GetLeftPart(UriPartial.Path)} {(int)response.StatusCode}");
             var status = (int)response.StatusCode;
+            if (status == 417 && expects)
+            {
+                // A proxy that does not know Expect is asked without it (RFC 9110, 10.1.1).
+                expects = false;
+                response.Dispose();
+                continue;
+            }
+
             var isRedirect = status is 307 or 308 || (status is 301 or 302 or 303 && (method == HttpMethod.Get || method == HttpMethod.Head));
             if (!isRedirect || response.Headers.Location is not { } location)
             {
@@ -591,19 +578,52 @@ public sealed class RegistryClient : IImageRepository
         }
     }
 
-    // A registry names upload and redirect addresses; it must not make us talk to this machine or its network, or drop TLS.
+    /// <summary>
+    /// A registry names upload and redirect addresses; it must not make us talk to this machine or its network, or drop TLS. One that is itself
+    /// on a private address may name others there (the object store behind it), but never the link-local ones, where clouds serve secrets.
+    /// </summary>
     private void EnsureAllowed(Uri address, string what)
     {
-        if (SameOrigin(address, _endpoint.BaseAddress))
-        {
-            return;
-        }
-
-        var targetLoopback = RegistryHost.IsLoopbackName(address.Host);
-        if (address.Scheme == Uri.UriSchemeHttps ? !_endpoint.IsLoopback && (targetLoopback || IsPrivateLiteral(address.Host)) : !(address.Scheme == Uri.UriSchemeHttp && targetLoopback && _endpoint.IsLoopback))
+        if (!SameOrigin(address, _endpoint.BaseAddress) && !MayLeadTo(_endpoint, address))
         {
             throw NotARegistry(what, $"a redirect to {address.Scheme}://{address.Authority}, where nothing is sent");
         }
+    }
+
+    internal static bool MayLeadTo(RegistryEndpoint endpoint, Uri address)
+    {
+        var toLoopback = RegistryHost.IsLoopbackName(address.Host);
+        var toPrivate = IsPrivateLiteral(address.Host);
+        if (IsLinkLocalLiteral(address.Host))
+        {
+            return false;
+        }
+
+        if (endpoint.IsLoopback)
+        {
+            return address.Scheme == Uri.UriSchemeHttps || (address.Scheme == Uri.UriSchemeHttp && toLoopback);
+        }
+
+        var fromPrivate = IsPrivateLiteral(endpoint.BaseAddress.Host);
+        return !toLoopback && (!toPrivate || fromPrivate)
+            && (address.Scheme == Uri.UriSchemeHttps || (address.Scheme == Uri.UriSchemeHttp && endpoint.IsInsecure && fromPrivate && toPrivate));
+    }
+
+    private static bool IsLinkLocalLiteral(string host)
+    {
+        if (!IPAddress.TryParse(host.Trim('[', ']'), out var address))
+        {
+            return false;
+        }
+
+        if (address.IsIPv4MappedToIPv6)
+        {
+            address = address.MapToIPv4();
+        }
+
+        var b = address.GetAddressBytes();
+        // fd00:ec2::254 is the IPv6 twin of 169.254.169.254.
+        return b.Length == 4 ? b[0] is 169 && b[1] is 254 : address.IsIPv6LinkLocal || (b[0] == 0xfd && b[1] == 0 && b[2] == 0x0e && b[3] == 0xc2);
     }
 
     private static bool IsPrivateLiteral(string host)
@@ -626,17 +646,20 @@ public sealed class RegistryClient : IImageRepository
 
     private static bool SameOrigin(Uri a, Uri b) => a.Scheme == b.Scheme && string.Equals(a.Host, b.Host, StringComparison.OrdinalIgnoreCase) && a.Port == b.Port;
 
-    private UploadSession Session(HttpResponseMessage response)
-    {
-        // Against the address that answered, after redirects (containerd#11949 shows what happens otherwise).
-        var location = response.Headers.Location ?? throw NotARegistry("POST blobs/uploads/", "202 without Location");
-        return new(Resolve(response.RequestMessage!.RequestUri!, location, "POST blobs/uploads/"));
-    }
-
     private Uri Resolve(Uri answered, Uri location, string what)
-        => Uri.TryCreate(answered, location, out var address) && (address.Scheme == Uri.UriSchemeHttps || address.Scheme == Uri.UriSchemeHttp) && address.Host.Length > 0
-            ? address
-            : throw NotARegistry(what, "a Location that is no address");
+    {
+        if (!Uri.TryCreate(answered, location, out var address) || (address.Scheme != Uri.UriSchemeHttps && address.Scheme != Uri.UriSchemeHttp) || address.Host.Length == 0)
+        {
+            throw NotARegistry(what, "a Location that is no address");
+        }
+
+        // A registry behind a TLS proxy that does not tell it so names itself with http: it is meant, and spoken to as before.
+        var own = _endpoint.BaseAddress;
+        return address.Scheme == Uri.UriSchemeHttp && own.Scheme == Uri.UriSchemeHttps
+            && string.Equals(address.Host, own.Host, StringComparison.OrdinalIgnoreCase) && (address.IsDefaultPort || address.Port == own.Port)
+            ? new UriBuilder(address) { Scheme = own.Scheme, Port = own.Port }.Uri
+            : address;
+    }
 
     private void EnsureSameDigest(HttpResponseMessage response, Digest sent, string what)
     {
@@ -661,7 +684,7 @@ public sealed class RegistryClient : IImageRepository
             return NotARegistry(what, $"{(int)response.StatusCode} and a web page (HTML)");
         }
 
-        var words = await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false);
+        var words = _authenticator.Redact(await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false), Repository.Name);
         var status = (int)response.StatusCode;
         // 2xx that the protocol does not know here, and 404 on addresses every registry has, come from something else.
         var failure = status is >= 200 and < 300 || (status == 404 && words.Length == 0) ? RegistryFailure.NotARegistry : RegistryFailure.Rejected;
@@ -672,22 +695,13 @@ public sealed class RegistryClient : IImageRepository
     {
         try
         {
-            var bytes = await ReadBoundedAsync(response, 64 * 1024, _endpoint.Host, cancellationToken).ConfigureAwait(false);
-            using var json = StrictJson.Document(bytes);
-            if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("errors", out var errors) && errors.ValueKind == JsonValueKind.Array && errors.GetArrayLength() > 0)
-            {
-                var first = errors[0];
-                var code = first.TryGetProperty("code", out var c) ? c.ToString() : string.Empty;
-                var message = first.TryGetProperty("message", out var m) ? m.ToString() : string.Empty;
-                return $" {Clean(code)} '{Clean(message)}'";
-            }
+            return ErrorWords.Of(await ReadBoundedAsync(response, 64 * 1024, _endpoint.Host, AnswerTimeout, cancellationToken).ConfigureAwait(false));
         }
-        catch (Exception e) when (e is JsonException or RegistryException or InvalidOperationException)
+        catch (RegistryException)
         {
             // No words then: the status has to do.
+            return string.Empty;
         }
-
-        return string.Empty;
     }
 
     private RegistryException NotARegistry(string what, string answer) => new(RegistryFailure.NotARegistry, _endpoint.Host, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.");
@@ -695,14 +709,14 @@ public sealed class RegistryClient : IImageRepository
     private RegistryException Unreachable(string what, Exception e)
     {
         var at = _endpoint.IsMapped ? $"{_endpoint.Host} (re-mapped to {_endpoint.BaseAddress.Authority})" : _endpoint.Host.Name;
-        return new(RegistryFailure.Unreachable, _endpoint.Host, $"{at} can't be reached ({what}): {Explain(e)}", e);
+        return new(FailureOf(e), _endpoint.Host, $"{at} can't be reached ({what}): {Explain(e)}", e);
     }
 
-    private static bool IsTransport(Exception e, CancellationToken cancellationToken)
-        => e is HttpRequestException or AuthenticationException or (IOException and not RegistryException)
+    internal static bool IsTransport(Exception e, CancellationToken cancellationToken)
+        => e is HttpRequestException or AuthenticationException or (IOException and not (RegistryException or LocalBlobException))
             || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
-    private static bool IsHtml(HttpResponseMessage response) => response.Content.Headers.ContentType?.MediaType is "text/html" or "application/xhtml+xml";
+    internal static bool IsHtml(HttpResponseMessage response) => response.Content.Headers.ContentType?.MediaType is "text/html" or "application/xhtml+xml";
 
     /// <summary>Text from a registry, fit for one log line: plain and bounded.</summary>
     internal static string Clean(string text)
@@ -718,7 +732,7 @@ public sealed class RegistryClient : IImageRepository
         return plain.TrimEnd('.');
     }
 
-    private Uri Address(string pathAndQuery) => new(_endpoint.BaseAddress, pathAndQuery);
+    internal Uri Address(string pathAndQuery) => new(_endpoint.BaseAddress, pathAndQuery);
 
     private Uri ManifestAddress(string reference) => Address($"/v2/{Repository.Name}/manifests/{reference}");
 

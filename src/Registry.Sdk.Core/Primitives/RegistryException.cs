@@ -26,6 +26,15 @@ public enum RegistryFailure
 
     /// <summary>The registry understood and said no, or failed itself.</summary>
     Rejected,
+
+    /// <summary>Asked too often, or a quota is used up: <see cref="RegistryException.RetryAfter"/>.</summary>
+    Throttled,
+
+    /// <summary>The server's certificate is not accepted.</summary>
+    CertificateInvalid,
+
+    /// <summary>Content is right by its digest, but the descriptor that names it has another size: the image is malformed, not the registry.</summary>
+    WrongDescriptor,
 }
 
 /// <summary>An I/O failure at a registry. Mapped to codes in one place, <see cref="RegistryErrors"/>.</summary>
@@ -40,7 +49,22 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
 
     /// <summary>Which registry.</summary>
     public RegistryHost Host { get; } = host;
+
+    /// <summary>How long the registry asks to wait, where it says so (<see cref="RegistryFailure.Throttled"/>); at least a second, at most a day.</summary>
+    public TimeSpan? RetryAfter { get; private init; }
+
+    /// <summary>A limit on how often may be asked.</summary>
+    /// <param name="host">Which registry.</param>
+    /// <param name="refused">What was answered, without a full stop.</param>
+    /// <param name="retryAfter">How long it asks to wait, if it says.</param>
+    internal static RegistryException Throttled(RegistryHost host, string refused, TimeSpan? retryAfter)
+        => new(RegistryFailure.Throttled, host, $"{refused}: it limits how often it is asked{(retryAfter is { } wait ? $", and asks to wait {Throttling.InWords(wait)}" : string.Empty)}.") { RetryAfter = retryAfter };
 }
+
+/// <summary>A blob on this machine is not what its descriptor says: nothing a registry is to blame for.</summary>
+/// <param name="message">Which blob and what is wrong, on one line.</param>
+/// <param name="innerException">The file system's exception, if any.</param>
+public sealed class LocalBlobException(string message, Exception? innerException = null) : IOException(message, innerException);
 
 /// <summary>An OCI layout directory can't be read or written, or is none.</summary>
 /// <param name="layout">Which.</param>
@@ -93,6 +117,9 @@ public static class RegistryErrors
             RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused => DiagnosticCodes.CredentialsRefused.Report($"{destination}: {registry.Message} {login}"),
             RegistryFailure.Denied => DiagnosticCodes.NoPushRight.Report($"{destination}: {registry.Message} Give that account the push right, or name another with a RegistrySdkCredential item."),
             RegistryFailure.AuthNotSupported => DiagnosticCodes.AuthNotSupported.Report($"{destination}: {registry.Message}"),
+            RegistryFailure.CertificateInvalid => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message}"),
+            RegistryFailure.Throttled => DiagnosticCodes.Throttled.Report($"{destination}: {registry.Message} Publish again after that (what arrived is not sent twice), or run fewer publishes at once."),
+            RegistryFailure.WrongDescriptor => DiagnosticCodes.BaseImageInvalid.Report($"{destination}: {registry.Message} Choose another ContainerBaseImage."),
             RegistryFailure.WrongContent => DiagnosticCodes.RegistryLies.Report($"{destination}: {registry.Message} Report it to the registry's operator; remove the ContainerDestination (or ContainerRegistry) meanwhile."),
             _ => DiagnosticCodes.TransferFailed.Report($"{destination}: {registry.Message} Publish again: what arrived is not sent twice."),
         };
@@ -117,9 +144,13 @@ public static class RegistryErrors
         var registry = (RegistryException)exception;
         return registry.Failure switch
         {
-            RegistryFailure.WrongContent => DiagnosticCodes.BaseImageInvalid.Report($"Base image {baseImage}: {registry.Message} Choose another ContainerBaseImage, or report it to the registry's operator."),
+            RegistryFailure.WrongContent or RegistryFailure.WrongDescriptor => DiagnosticCodes.BaseImageInvalid.Report($"Base image {baseImage}: {registry.Message} Choose another ContainerBaseImage, or report it to the registry's operator."),
             RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused or RegistryFailure.Denied
                 => DiagnosticCodes.BaseImageMissing.Report($"Base image {baseImage} does not exist or may not be read: {registry.Message} Correct ContainerBaseImage, or log in (docker login {registry.Host})."),
+            RegistryFailure.CertificateInvalid => DiagnosticCodes.BaseImageUnreachable.Report($"Base image {baseImage}: {registry.Message}"),
+            // A token server that is not known to be the registry's own: the message has the line to add.
+            RegistryFailure.AuthNotSupported => DiagnosticCodes.BaseImageUnreachable.Report($"Base image {baseImage}: {registry.Message}"),
+            RegistryFailure.Throttled => DiagnosticCodes.BaseImageUnreachable.Report($"Base image {baseImage}: {registry.Message} Publish again after that, log in (docker login {registry.Host}: registries count pulls per account), or re-map the host to a mirror with a RegistrySdkEndpoint item."),
             _ => DiagnosticCodes.BaseImageUnreachable.Report($"Base image {baseImage}: {registry.Message} Check the network and ContainerBaseImage, or re-map the host with a RegistrySdkEndpoint item."),
         };
     }

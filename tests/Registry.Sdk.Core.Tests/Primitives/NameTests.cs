@@ -155,33 +155,6 @@ public class NameTests
     }
 
     [Theory]
-    [InlineData("""Bearer realm="https://auth.example/token",service="registry.example",scope="repository:team/app:pull,push" """)]
-    [InlineData("""Bearer  scope="repository:team/app:pull,push" , SERVICE="registry.example" ,realm = "https://auth.example/token",""")]
-    public void Challenge_parameters_come_in_any_order_with_commas_in_quotes(string challenge)
-    {
-        var parameters = ChallengeParameters.Parse(challenge["Bearer ".Length..]);
-        Assert.Equal(3, parameters.Count);
-        Assert.Equal(("https://auth.example/token", "registry.example", "repository:team/app:pull,push"), (parameters["realm"], parameters["service"], parameters["scope"]));
-    }
-
-    [Theory]
-    [InlineData("", "")]
-    [InlineData("a=b", "a:b")]
-    [InlineData("a=b,c=d", "a:b c:d")]
-    [InlineData("""a="x\"y\\z",b=c""", """a:x"y\z b:c""")]
-    [InlineData("""a="no end""", "a:no end")]
-    [InlineData("a=,b=c", "a: b:c")]
-    [InlineData("a=1,a=2", "a:1")]
-    [InlineData("nothing", "")]
-    [InlineData("a=\"\\", "a:\\")]
-    public void Challenge_parameters(string text, string expected)
-        => Assert.Equal(expected, string.Join(' ', ChallengeParameters.Parse(text).Select(p => $"{p.Key}:{p.Value}")));
-
-    [Fact]
-    public void A_challenge_of_any_text_is_read_to_its_end()
-        => Prop.ForAll<NonNull<string>>(text => ChallengeParameters.Parse(text.Get) is not null).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
-
-    [Theory]
     [InlineData("linux-x64", "linux/amd64")]
     [InlineData("linux-musl-arm64", "linux/arm64")]
     [InlineData("alpine.3.20-x64", "linux/amd64")]

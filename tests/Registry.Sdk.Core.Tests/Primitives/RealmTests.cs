@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http.Headers;
 using System.Text;
 using Registry.Sdk.Core.Primitives;
 using Xunit;
@@ -74,7 +73,10 @@ public class RealmTests
         using var server = new TokenServer();
         using var http = new HttpMessageInvoker(server, disposeHandler: false);
         using var authenticator = new RegistryAuthenticator(endpoints.Resolve(host), store, http);
-        var answering = authenticator.AnswerAsync([new AuthenticationHeaderValue("Bearer", $"realm=\"{realm}\",service=\"s\"")], new(repository.Name, Push: true), repository, null, CancellationToken.None);
+        // A push without credentials is not asked for: reading is what an outsider may.
+        var scope = new TokenScope(repository.Name, Push: situation is not ("mirror without credentials" or "mirror of docker.io that is registry.gitlab.com"));
+        var attempt = authenticator.Begin(scope);
+        var answering = authenticator.AnswerAsync(attempt, AuthChallenge.Parse([$"Bearer realm=\"{realm}\",service=\"s\""]), "GET is answered with 401", isForbidden: false, scope, repository, CancellationToken.None);
 
         if (expected is null)
         {
@@ -86,7 +88,8 @@ public class RealmTests
             return;
         }
 
-        Assert.Equal("Bearer the-token", (await answering).ToString());
+        await answering;
+        Assert.Equal("Bearer the-token", attempt.Header?.ToString());
         Assert.Equal([(new Uri(realm).Host, expected)], server.Requests);
     }
 
