@@ -418,6 +418,15 @@ public sealed class DockerHubTests : PersonalityTest
     }
 
     [Fact]
+    public async Task A_real_looking_secret_in_a_body_is_warned_of()
+    {
+        var warnings = new List<string>();
+        await RestartAsync(new EmulatorOptions { StateDirectory = State, Personality = EmulatorPersonality.DockerHub, OnWarning = warnings.Add });
+        await ApiAsync("POST", "/v2/auth/token", body: new JsonObject { ["identifier"] = "acme", ["secret"] = "dckr_pat_NotARealOne" });
+        Assert.StartsWith("request 0 presented what looks like a real secret", Assert.Single(warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Records_name_the_account_of_a_login_body()
     {
         await LogInAsync("acme", "acme-password");

