@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Registry.Sdk.Emulator;
 
@@ -8,12 +10,34 @@ internal static class CommandLine
     private const string Usage = """
         usage:
           serve --state DIR [--port N] [--log FILE] [--user NAME:VARIABLE[:none|pull|push]]... [--anonymous-pull] [--read-only] [--stop-with-stdin]
+                [--personality plain|ghcr|dockerhub [--world FILE]]
               Serves the registry in DIR on 127.0.0.1 until SIGTERM or Ctrl+C (or, with --stop-with-stdin, the end of standard input).
               Prints 'listening on http://127.0.0.1:PORT' when ready. VARIABLE names the environment variable that holds the password.
+              --personality ghcr or dockerhub answers as ghcr.io or docker.io do, and serves GitHub's or Docker Hub's API under /api.
+              FILE says in JSON who and what exists there; its secrets are test values, never real ones (comments are allowed):
+              ghcr       { "owners": { "acme": { "kind": "organization", "admins": ["me"] } }, "repositories": { "acme/app": { "visibility": "public" } },
+                           "packages": { "acme/app": { "visibility": "private", "repository": "acme/app" } },
+                           "secrets": { "laptop": { "value": "test-1", "kind": "classicToken", "user": "me", "scopes": ["write:packages"] },
+                                        "job": { "value": "test-2", "kind": "actionsToken", "repository": "acme/app", "packages": "write" } } }
+              dockerhub  { "namespaces": { "acme": { "privateByDefault": true } }, "repositories": { "acme/app": { "isPrivate": false } },
+                           "secrets": { "ci": { "value": "test-3", "kind": "personalToken", "user": "acme", "permission": "readWrite" } } }
+              The names of the members are those of GitHubWorld and DockerHubWorld. What a person does in the web settings is
+              POST /_control/click { "repository": "acme/app", "visibility": "public" }, or "delete": true, or "grantTo": "acme/app".
           seed-base --state DIR --repository NAME --tag TAG [--kind aspnet|runtime] [--rid RID]... [--format oci|docker] [--index]
               Composes a base image from this machine's .NET and stores it in DIR, whether a server runs there or not. Without --kind, a
               NAME that ends in /runtime gives the runtime alone. A RID that is not this machine's gives a stub, which cannot run.
         """;
+
+    private static readonly JsonSerializerOptions WorldJson = new(JsonSerializerDefaults.Web)
+    {
+        ReadCommentHandling = JsonCommentHandling.Skip,
+        AllowTrailingCommas = true,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+
+        // Into the dictionaries that are there, which know how names compare.
+        PreferredObjectCreationHandling = JsonObjectCreationHandling.Populate,
+        Converters = { new JsonStringEnumConverter() },
+    };
 
     public static async Task<int> RunAsync(string[] args)
     {
@@ -40,8 +64,18 @@ internal static class CommandLine
 
     private static async Task<int> ServeAsync(Arguments arguments)
     {
+        var personality = arguments.Choice("--personality", EmulatorPersonality.Plain);
+        var world = arguments.Optional("--world");
+        if (world is not null && personality == EmulatorPersonality.Plain)
+        {
+            throw new UsageException("--world needs --personality ghcr or dockerhub");
+        }
+
         var options = new EmulatorOptions
         {
+            Personality = personality,
+            GitHub = personality == EmulatorPersonality.Ghcr ? ReadWorld<GitHubWorld>(world) : new(),
+            DockerHub = personality == EmulatorPersonality.DockerHub ? ReadWorld<DockerHubWorld>(world) : new(),
             StateDirectory = arguments.Required("--state"),
             Port = arguments.Number("--port", 0),
             LogFile = arguments.Optional("--log"),
@@ -120,6 +154,20 @@ internal static class CommandLine
 
         Console.WriteLine($"seeded {repository}:{tag} {seeded.Digest}");
         return 0;
+    }
+
+    private static T ReadWorld<T>(string? file)
+        where T : new()
+    {
+        try
+        {
+            return file is null ? new T() : JsonSerializer.Deserialize<T>(File.ReadAllBytes(file), WorldJson) ?? new T();
+        }
+        catch (JsonException exception)
+        {
+            // Its message names the place and not what is there, which may be a secret.
+            throw new UsageException($"--world {file}: {exception.Message}");
+        }
     }
 
     private static (string Name, EmulatorUser User) ReadUser(string text)

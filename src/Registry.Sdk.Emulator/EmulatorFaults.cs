@@ -5,7 +5,7 @@ namespace Registry.Sdk.Emulator;
 /// <summary>
 /// Answers that services give when they have enough, in their own form, for <see cref="EmulatorOptions.Intercept"/>:
 /// <code>Intercept = async context => Interlocked.Decrement(ref left) >= 0 &amp;&amp; await EmulatorFaults.GhcrThrottleAsync(context)</code>
-/// Each answers the request and gives <see langword="true"/>.
+/// Each that is asynchronous answers the request and gives <see langword="true"/>.
 /// </summary>
 public static class EmulatorFaults
 {
@@ -75,6 +75,18 @@ public static class EmulatorFaults
         ArgumentNullException.ThrowIfNull(context);
         context.Response.Headers.RetryAfter = retryAfterSeconds.ToString(CultureInfo.InvariantCulture);
         return RefuseAsync(context, StatusCodes.Status429TooManyRequests, ErrorCode.TooManyRequests, "too many requests");
+    }
+
+    /// <summary>Lets the registry answer, and takes <c>Docker-Content-Digest</c> away, which 1.1 registries need not send (wire-facts 1.4). Gives <see langword="false"/>.</summary>
+    public static bool OmitContentDigest(HttpContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        context.Response.OnStarting(() =>
+        {
+            context.Response.Headers.Remove("Docker-Content-Digest");
+            return Task.CompletedTask;
+        });
+        return false;
     }
 
     private static async Task<bool> RefuseAsync(HttpContext context, int status, string code, string message)

@@ -28,8 +28,12 @@ internal sealed class RequestPipeline(
         var entry = log.Begin(context);
         try
         {
-            WarnOfRealSecrets(context, entry);
-            entry.Secrets = await _secrets.FindAsync(context);
+            (entry.Secrets, var looksReal) = await _secrets.FindAsync(context);
+            if (looksReal)
+            {
+                Warn($"request {entry.Index} presented what looks like a real secret; the emulator needs none, and its value was not recorded");
+            }
+
             if (context.Request.Headers.Authorization is { Count: > 0 } authorization)
             {
                 entry.Account = personality.IdentifyAccount(authorization.ToString()) ?? "unknown";
@@ -111,14 +115,6 @@ internal sealed class RequestPipeline(
         catch (Exception exception) when (exception is InvalidOperationException or JsonException)
         {
             await ApiAnswer.WriteAsync(context, StatusCodes.Status409Conflict, new { message = exception.Message });
-        }
-    }
-
-    private void WarnOfRealSecrets(HttpContext context, RequestLog.Entry entry)
-    {
-        if (Credentials.FromHeader(context.Request.Headers.Authorization) is { } credentials && Credentials.LooksReal(credentials.Secret))
-        {
-            Warn($"request {entry.Index} presented what looks like a real secret; the emulator needs none, and its value was not recorded");
         }
     }
 

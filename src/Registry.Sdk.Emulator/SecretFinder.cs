@@ -13,8 +13,8 @@ internal sealed class SecretFinder(EmulatorOptions options, Personality personal
     /// <summary>Shorter ones are in too many texts by chance.</summary>
     private const int ShortestSecret = 4;
 
-    /// <summary>Reads a body that may hold credentials, and puts it back.</summary>
-    public async Task<IReadOnlyList<string>> FindAsync(HttpContext context)
+    /// <summary>Names of the known secrets, and whether anything looks like a real service's. Reads a body that may hold credentials, and puts it back.</summary>
+    public async Task<(IReadOnlyList<string> Names, bool LooksReal)> FindAsync(HttpContext context)
     {
         var request = context.Request;
         var text = new StringBuilder(Uri.UnescapeDataString(request.Path.Value + request.QueryString.Value?.Replace('+', ' ')));
@@ -44,7 +44,7 @@ internal sealed class SecretFinder(EmulatorOptions options, Personality personal
             .Distinct(StringComparer.Ordinal)
             .Order(StringComparer.Ordinal)
             .ToArray();
-        return names.Length == 0 ? [] : names;
+        return (names.Length == 0 ? [] : names, Credentials.LooksReal(all));
     }
 
     private static async Task AppendBodyAsync(HttpContext context, StringBuilder text)

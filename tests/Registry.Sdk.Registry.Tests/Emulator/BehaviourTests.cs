@@ -16,6 +16,7 @@ public sealed class BehaviourTests : EmulatorTest
     private static readonly AuthenticationHeaderValue Nobody = Basic("nobody", "no-secret");
 
     [Fact]
+    [WireFact("1.3 Basic challenge")]
     public async Task Without_or_with_wrong_credentials_all_is_401()
     {
         await RestartAsync(WithUsers());
@@ -31,6 +32,7 @@ public sealed class BehaviourTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.3 403 is DENIED")]
     public async Task Rights_are_none_pull_or_push()
     {
         await RestartAsync(WithUsers());
@@ -73,6 +75,7 @@ public sealed class BehaviourTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.9 405 when deleting is off")]
     public async Task Deleting_can_be_switched_off()
     {
         await PushImageAsync("a", "v1");
@@ -227,6 +230,16 @@ public sealed class BehaviourTests : EmulatorTest
         var blob = await SendAsync("GET", $"/v2/a/blobs/{Digest}");
         Assert.Equal("", Header(blob, "Docker-Content-Digest"));
         Assert.Equal(Content, await blob.Content.ReadAsByteArrayAsync());
+    }
+
+    [Fact]
+    [WireFact("1.4 HEAD without Docker-Content-Digest")]
+    public async Task The_digest_header_can_be_left_out()
+    {
+        await RestartAsync(new EmulatorOptions { StateDirectory = State, Intercept = context => Task.FromResult(EmulatorFaults.OmitContentDigest(context)) });
+        await PushImageAsync("a", "v1");
+        var answer = await SendAsync("HEAD", "/v2/a/manifests/v1");
+        Assert.Equal((HttpStatusCode.OK, ""), (answer.StatusCode, Header(answer, "Docker-Content-Digest")));
     }
 
     [Fact]

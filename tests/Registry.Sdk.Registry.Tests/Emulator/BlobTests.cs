@@ -13,6 +13,7 @@ public sealed class BlobTests : EmulatorTest
     private static readonly string Digest = DigestOf(Content);
 
     [Fact]
+    [WireFact("1.3 an open registry answers the ping with 200")]
     public async Task Ping_answers_200()
     {
         var answer = await SendAsync("GET", "/v2/");
@@ -31,6 +32,7 @@ public sealed class BlobTests : EmulatorTest
         await AssertErrorAsync(await SendAsync(method, path), status, "UNSUPPORTED");
 
     [Fact]
+    [WireFact("1.2 POST with digest uploads at once")]
     public async Task A_blob_posted_whole_can_be_read()
     {
         var pushed = await SendAsync("POST", $"/v2/team/app/blobs/uploads/?digest={Digest}", Content);
@@ -47,6 +49,7 @@ public sealed class BlobTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.2 Range on blobs")]
     public async Task A_range_of_a_blob_is_206()
     {
         await PushBlobAsync("a", Content);
@@ -59,6 +62,7 @@ public sealed class BlobTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.5 POST then PUT")]
     public async Task Post_then_put_uploads_a_blob()
     {
         var start = await SendAsync("POST", "/v2/a/blobs/uploads/");
@@ -75,6 +79,7 @@ public sealed class BlobTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.5 a streamed PATCH without Content-Range")]
     public async Task A_streamed_patch_without_length_uploads_a_blob()
     {
         var location = await StartUploadAsync("a");
@@ -88,6 +93,7 @@ public sealed class BlobTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.5 chunks in order, else 416", "1.5 resume by GET of the Location", "1.5 Range is 0-0 for nothing yet")]
     public async Task Chunks_go_in_order_and_a_gap_is_416()
     {
         var location = await StartUploadAsync("a");
@@ -121,6 +127,7 @@ public sealed class BlobTests : EmulatorTest
         await SendAsync("PATCH", await StartUploadAsync("a"), Bytes("0123"), contentRange: range), HttpStatusCode.BadRequest, code);
 
     [Fact]
+    [WireFact("1.5 each answer's Location replaces the former")]
     public async Task Each_location_replaces_the_former()
     {
         var location = await StartUploadAsync("a");
@@ -131,6 +138,7 @@ public sealed class BlobTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.5 an absolute Location")]
     public async Task Locations_are_absolute_on_demand()
     {
         await RestartAsync(new EmulatorOptions { StateDirectory = State, AbsoluteLocations = true });
@@ -138,6 +146,7 @@ public sealed class BlobTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.2 an upload can be cancelled")]
     public async Task A_cancelled_upload_is_gone()
     {
         var location = await StartUploadAsync("a");
@@ -176,6 +185,7 @@ public sealed class BlobTests : EmulatorTest
     [InlineData("a/-b")]
     [InlineData("a..b")]
     [InlineData("a%0a")]
+    [WireFact("1.1 names")]
     public async Task Invalid_names_are_400(string name)
     {
         await AssertErrorAsync(await SendAsync("GET", $"/v2/{name}/blobs/{Digest}"), HttpStatusCode.BadRequest, "NAME_INVALID");
@@ -224,6 +234,7 @@ public sealed class BlobTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.6 201 when mounted")]
     public async Task A_blob_is_in_its_repository_only_until_mounted()
     {
         await PushBlobAsync("team/a", Content);
@@ -241,6 +252,7 @@ public sealed class BlobTests : EmulatorTest
     [InlineData("&from=team/other")]
     [InlineData("&from=NOT+A+NAME")]
     [InlineData("")]
+    [WireFact("1.6 202 when not")]
     public async Task A_mount_that_cannot_be_opens_a_session(string from)
     {
         await PushBlobAsync("team/a", Content);
@@ -252,6 +264,7 @@ public sealed class BlobTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.9 deleting a blob")]
     public async Task A_deleted_blob_is_gone_from_its_repository_only()
     {
         await PushBlobAsync("a", Content);

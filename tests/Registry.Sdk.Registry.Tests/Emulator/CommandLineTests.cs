@@ -75,7 +75,54 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Theory]
+    [InlineData(
+        "ghcr",
+        """{ "owners": { "Acme": { "kind": "organization", "admins": ["me"] } }, "packages": { "acme/app": { "visibility": "public" } }, "secrets": { "laptop": { "value": "test-1", "user": "me", "scopes": ["write:packages"] } } } // the world""",
+        "repository:user/image:pull",
+        "/api/orgs/acme/packages/container/app")]
+    [InlineData(
+        "dockerhub",
+        """{ "repositories": { "me/app": { "isPrivate": true } }, "secrets": { "laptop": { "value": "test-1", "kind": "personalToken", "user": "me", "permission": "readWrite", }, } }""",
+        "registry.docker.io",
+        "/api/v2/namespaces/me/repositories/app")]
+    public async Task A_personality_serves_a_world_from_a_file(string personality, string world, string challenge, string path)
+    {
+        var file = Path.Combine(_scratch, "world.json");
+        await File.WriteAllTextAsync(file, world);
+        await using var exe = await EmulatorExecutable.ServeAsync(State, "--personality", personality, "--world", file, "--stop-with-stdin");
+        using var client = new HttpClient { BaseAddress = exe.Address };
+        client.DefaultRequestHeaders.UserAgent.ParseAdd("test");
+        Assert.Contains(challenge, (await client.GetAsync(new Uri("/v2/", UriKind.Relative))).Headers.WwwAuthenticate.ToString(), StringComparison.Ordinal);
+        Assert.False((await client.GetAsync(new Uri(path, UriKind.Relative))).IsSuccessStatusCode);
+        var token = "test-1";
+        if (personality == "dockerhub")
+        {
+            using var body = new StringContent("""{"identifier":"me","secret":"test-1"}""", Encoding.UTF8, "application/json");
+            using var json = System.Text.Json.JsonDocument.Parse(await (await client.PostAsync(new Uri("/api/v2/auth/token", UriKind.Relative), body)).Content.ReadAsStringAsync());
+            token = json.RootElement.GetProperty("access_token").GetString();
+        }
+
+        client.DefaultRequestHeaders.Authorization = new("Bearer", token);
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(new Uri(path, UriKind.Relative))).StatusCode);
+        exe.Process.StandardInput.Close();
+        Assert.Equal("", await exe.Errors);
+    }
+
+    [Fact]
+    public async Task A_world_that_is_not_one_is_wrong_usage_and_shows_no_secret()
+    {
+        var file = Path.Combine(_scratch, "world.json");
+        await File.WriteAllTextAsync(file, """{ "secrets": { "laptop": { "value": ["the-secret"] } } }""");
+        var (code, _, error) = await EmulatorExecutable.RunAsync("serve", "--state", State, "--personality", "ghcr", "--world", file);
+        Assert.Equal(2, code);
+        Assert.Contains("$.secrets.laptop.value", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("the-secret", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("no command")]
+    [InlineData("--world needs --personality", "serve", "--state", "s", "--world", "w")]
+    [InlineData("--personality quay: expected plain or ghcr or dockerhub", "serve", "--state", "s", "--personality", "quay")]
     [InlineData("unknown command 'fly'", "fly")]
     [InlineData("--state is missing", "serve")]
     [InlineData("--port x: not a number", "serve", "--state", "s", "--port", "x")]

@@ -9,6 +9,7 @@ namespace Registry.Sdk.Registry.Tests.Emulator;
 public sealed class ManifestTests : EmulatorTest
 {
     [Fact]
+    [WireFact("1.4 HEAD and GET give type, length and digest")]
     public async Task A_manifest_is_served_by_tag_and_digest_byte_for_byte()
     {
         var manifest = await PushPartsAsync("team/app");
@@ -53,6 +54,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.1 tags")]
     public async Task The_longest_tag_is_a_tag_and_a_longer_one_is_not()
     {
         var tag = new string('T', 128);
@@ -90,6 +92,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.7 blobs first")]
     public async Task A_manifest_whose_blobs_are_missing_is_refused()
     {
         var manifest = await PushPartsAsync("a");
@@ -100,6 +103,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.7 children first")]
     public async Task An_index_needs_its_children_first()
     {
         var child = await PushPartsAsync("a");
@@ -139,6 +143,7 @@ public sealed class ManifestTests : EmulatorTest
         await PutManifestAsync("a", "v1", Bytes(manifest)), HttpStatusCode.BadRequest, "MANIFEST_INVALID");
 
     [Fact]
+    [WireFact("1.7 Content-Type equals mediaType")]
     public async Task The_content_type_must_be_a_manifests()
     {
         var manifest = await PushPartsAsync("a", change: root => root.Remove("mediaType"));
@@ -147,6 +152,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.11 error codes")]
     public async Task A_manifest_put_under_another_digest_is_refused()
     {
         var manifest = await PushPartsAsync("a");
@@ -154,6 +160,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.4 413 above 4 MB")]
     public async Task Manifests_end_at_4_MiB()
     {
         const int Limit = 4 * 1024 * 1024;
@@ -165,6 +172,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.8 ASCII order, n, last, Link")]
     public async Task Tags_are_listed_in_ascii_order_by_pages()
     {
         var manifest = await PushImageAsync("team/app", "b");
@@ -192,6 +200,7 @@ public sealed class ManifestTests : EmulatorTest
     [InlineData("?n=0", """{"name":"a","tags":[]}""")]
     [InlineData("?last=v1", """{"name":"a","tags":["v2"]}""")]
     [InlineData("?n=5&last=v2", """{"name":"a","tags":[]}""")]
+    [WireFact("1.8 n=0 is an empty list")]
     public async Task Tag_pages_have_edges(string query, string expected)
     {
         await PushImageAsync("a", "v1");
@@ -203,6 +212,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.9 deleting a tag")]
     public async Task Deleting_a_tag_leaves_the_manifest_and_its_other_tags()
     {
         var manifest = await PushImageAsync("a", "v1");
@@ -214,6 +224,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.9 deleting a digest")]
     public async Task Deleting_a_digest_takes_its_tags_along()
     {
         var manifest = await PushImageAsync("a", "v1", "one");
@@ -226,6 +237,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.10 referrers, filtered", "1.10 OCI-Subject")]
     public async Task Referrers_list_the_manifests_with_that_subject()
     {
         var image = await PushImageAsync("a", "v1");
@@ -264,6 +276,7 @@ public sealed class ManifestTests : EmulatorTest
     }
 
     [Fact]
+    [WireFact("1.7 a missing subject is allowed")]
     public async Task A_missing_subject_is_allowed()
     {
         var manifest = await PushPartsAsync("a", change: root => root["subject"] = Descriptor(OciManifest, Bytes("not pushed")));
