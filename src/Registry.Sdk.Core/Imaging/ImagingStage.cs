@@ -40,6 +40,11 @@ public static class ImagingStage
     public static Diagnostic LayoutProblem(string layoutDirectory, Exception exception)
     {
         ArgumentNullException.ThrowIfNull(exception);
+        if (exception is LocalBlobException)
+        {
+            return DiagnosticCodes.FileChanged.Report($"The image in {layoutDirectory} changed while it was sent: {exception.Message.TrimEnd('.')}. Publish again, and let nothing write to that folder meanwhile.", layoutDirectory);
+        }
+
         return DiagnosticCodes.LayoutNotWritten.Report(
             $"The image can't be written to {layoutDirectory}: {exception.Message.TrimEnd('.')}. Free disk space, or make IntermediateOutputPath writable.", layoutDirectory);
     }

@@ -110,7 +110,10 @@ public sealed class CredentialStore : ICredentialSource
             items.Add(original);
         }
 
-        return [.. items.SelectMany(i => i.RealmHost.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+        var hosts = items.SelectMany(i => i.RealmHost.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+
+        // A GitLab server issues the tokens of its own registry, which has a host of its own; in a job the server's is known.
+        return GitLabRegistry() is { } registry && registry.Name == endpoint.CredentialHost && Variable("CI_SERVER_HOST") is { } server ? [.. hosts, server] : [.. hosts];
     }
 
     /// <inheritdoc/>
@@ -240,8 +243,7 @@ public sealed class CredentialStore : ICredentialSource
     /// </summary>
     private Credential? FromGitLabJob(string host)
     {
-        if (!string.Equals(Variable("GITLAB_CI"), "true", StringComparison.OrdinalIgnoreCase)
-            || !RegistryHost.TryParse(Variable("CI_REGISTRY")?.Trim() ?? string.Empty, out var registry) || registry.Name != host)
+        if (GitLabRegistry() is not { } registry || registry.Name != host)
         {
             return null;
         }
@@ -256,6 +258,10 @@ public sealed class CredentialStore : ICredentialSource
 
         Credential? JobToken() => Variable("CI_JOB_TOKEN") is { } token ? new("gitlab-ci-token", new(token), "environment variable CI_JOB_TOKEN (GitLab job)") : null;
     }
+
+    /// <summary>The registry of the GitLab server whose job this is; null elsewhere.</summary>
+    private RegistryHost? GitLabRegistry()
+        => string.Equals(Variable("GITLAB_CI"), "true", StringComparison.OrdinalIgnoreCase) && RegistryHost.TryParse(Variable("CI_REGISTRY")?.Trim() ?? string.Empty, out var registry) ? registry : null;
 
     private bool IsOfGitLabServer(RegistryHost registry)
         => Variable("CI_SERVER_HOST") is { } server

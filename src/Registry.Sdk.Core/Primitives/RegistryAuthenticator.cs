@@ -442,7 +442,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         throw credential is null ? Missing($"The token server {server} answers {status}{words} to an anonymous request") : new RegistryException(
             RegistryFailure.CredentialsRefused,
             endpoint.Host,
-            $"{endpoint.Host} refuses {Holder(credential)}: its token server {server} answers {status}{words}.{CredentialHints.Of(credential, endpoint, RegistryFailure.CredentialsRefused)}");
+            $"{endpoint.Host} refuses {Holder(credential)}: its token server {server} answers {status}{words}.{CredentialHints.Of(credential, endpoint, RegistryFailure.CredentialsRefused, RepositoryReference.Of(endpoint.Host, scope.Repository))}");
     }
 
     /// <summary>
@@ -486,7 +486,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         var says = isRight
             ? $"{endpoint.Host} does not give {(scope.Push ? "push" : "pull")} access to {scope.Repository} with the credentials from {credential.Source} ({refused})."
             : $"{endpoint.Host} refuses {Holder(credential)} ({refused}).";
-        return new(failure, endpoint.Host, says + CredentialHints.Of(credential, endpoint, failure));
+        return new(failure, endpoint.Host, says + CredentialHints.Of(credential, endpoint, failure, RepositoryReference.Of(endpoint.Host, scope.Repository)));
     }
 
     private static string Holder(Credential credential) => credential.Kind switch
