@@ -11,6 +11,9 @@ namespace Registry.Sdk.Tasks;
 /// <summary>What the checks before building and the publish itself are told alike: the project, its destinations, where they answer and what they are shown.</summary>
 public abstract class ContainersTask : RegistrySdkTask
 {
+    /// <summary>Read registries, send nothing.</summary>
+    public bool PlanOnly { get; set; }
+
     /// <summary>Name of the project, for reports.</summary>
     [Required]
     public string ProjectName { get; set; } = string.Empty;
@@ -131,6 +134,7 @@ public abstract class ContainersTask : RegistrySdkTask
             AllowDirty = IsTrue(AllowDirty),
             VisibilityMismatch = VisibilityMismatch,
             Editions = Editions,
+            PlanOnly = PlanOnly,
             Promote = IsTrue(Promote, otherwise: true),
             // IBuildEngine8, MSBuild 16.9: what -warnaserror, MSBuildWarningsAsErrors and MSBuildTreatWarningsAsErrors come to for this project.
             RaisesToError = code => BuildEngine is IBuildEngine8 engine && engine.ShouldTreatWarningAsError(code),

@@ -12,9 +12,6 @@ namespace Registry.Sdk.Tasks;
 /// <summary>Stages Editions to Reporting: from the publish folder to the receipt. Parameters named after properties of the .NET SDK have their meaning.</summary>
 public sealed class PublishContainers : ContainersTask
 {
-    /// <summary>Read registries, send nothing.</summary>
-    public bool PlanOnly { get; set; }
-
     /// <summary>
     /// What the platforms' images are made of, from the build of each RID: metadata <c>RuntimeIdentifier</c> says whose, <c>Part</c> what. One item
     /// <c>Platform</c> holds the properties; the others are the .NET SDK's items of the name (<c>Entrypoint</c>, <c>Port</c>, <c>Label</c>, …) with
@@ -66,7 +63,6 @@ public sealed class PublishContainers : ContainersTask
                 Revision: generate && IsTrue(GenerateLabelsImageRevision, otherwise: true),
                 BaseDigest: generate && IsTrue(GenerateLabelsImageBaseDigest, otherwise: true)),
             RepositoryUrl = RepositoryUrl,
-            PlanOnly = PlanOnly,
         };
     }
 

@@ -163,7 +163,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
                     attempt.Use(await ShowAsync(access, offered, credential, refused, scope, cancellationToken).ConfigureAwait(false), isFresh: true, isOutsider: false);
                     return;
                 }
-                catch (RegistryException e) when (e.Failure is RegistryFailure.CredentialsRefused)
+                catch (RegistryException e) when (e.Failure is RegistryFailure.CredentialsRefused or RegistryFailure.Denied)
                 {
                     refusal = e;
                 }
@@ -248,6 +248,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             {
                 var token = await TokenAsync(bearers, credential, scope, cancellationToken).ConfigureAwait(false);
                 access.Insider[scope] = token;
+                access.WasGranted = true;
                 return token.Header;
             }
             catch (RegistryException e) when (e.Failure == RegistryFailure.AuthNotSupported && basic && credential.Kind == CredentialKind.Password)
@@ -439,10 +440,17 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             throw TokenServer(RegistryFailure.Rejected, server, $"answers {status}{words}");
         }
 
-        throw credential is null ? Missing($"The token server {server} answers {status}{words} to an anonymous request") : new RegistryException(
-            RegistryFailure.CredentialsRefused,
-            endpoint.Host,
-            $"{endpoint.Host} refuses {Holder(credential)}: its token server {server} answers {status}{words}.{CredentialHints.Of(credential, endpoint, RegistryFailure.CredentialsRefused, RepositoryReference.Of(endpoint.Host, scope.Repository))}");
+        if (credential is null)
+        {
+            throw Missing($"The token server {server} answers {status}{words} to an anonymous request");
+        }
+
+        // Credentials that it has issued a token for are good: what it refuses with 403 is a right they lack.
+        var failure = status == 403 && Of(scope.Repository).WasGranted ? RegistryFailure.Denied : RegistryFailure.CredentialsRefused;
+        var says = failure == RegistryFailure.Denied
+            ? $"{endpoint.Host} does not give access to {scope.Repository} with the credentials from {credential.Source}: its token server {server} answers {status}{words}."
+            : $"{endpoint.Host} refuses {Holder(credential)}: its token server {server} answers {status}{words}.";
+        throw new RegistryException(failure, endpoint.Host, says + CredentialHints.Of(credential, endpoint, failure, RepositoryReference.Of(endpoint.Host, scope.Repository)));
     }
 
     /// <summary>
@@ -517,6 +525,9 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
 
         /// <summary>The credential that has been shown.</summary>
         public Credential? Shown { get; set; }
+
+        /// <summary>Whether a token server has taken the credential once.</summary>
+        public bool WasGranted { get; set; }
 
         /// <summary>Why reading is done as an outsider; null: it is not.</summary>
         public RegistryException? ReadRefusal;
