@@ -82,9 +82,7 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
             }
         }
 
-        var json = RegistryJson.Parse(manifest.Content);
-        var layers = (json?["layers"] as JsonArray)?.Select(Descriptor.FromJson).ToList();
-        if (Descriptor.FromJson(json?["config"]) is not { } configDescriptor || layers is null || layers.Contains(null))
+        if (ImageJson.Manifest(manifest.Content) is not var (configDescriptor, layers))
         {
             return Invalid(request, "its manifest has no config or a malformed layer");
         }
@@ -95,18 +93,14 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
             return Invalid(request, $"its config {configDescriptor.Digest} is not there");
         }
 
-        if (RegistryJson.Parse(config) is not { } configJson
-            || configJson["os"] is not JsonValue os || configJson["architecture"] is not JsonValue architecture
-            || (configJson["rootfs"] as JsonObject)?["diff_ids"] is not JsonArray diffIds || diffIds.Count != layers.Count
-            || diffIds.Any(d => d is not JsonValue value || !value.TryGetValue<string>(out var text) || !Digest.TryParse(text, out _)))
+        if (ImageJson.Config(config, layers.Count) is not var (platform, _, _))
         {
             return Invalid(request, "its config lacks os, architecture, or as many diff_ids as there are layers");
         }
 
-        var platform = new Platform(os.ToString(), architecture.ToString(), configJson["variant"]?.ToString());
         return Rank(platform, request.Platform) is null
             ? WrongPlatform(request, [platform])
-            : Outcome<BaseImage>.Success(new(request, referenced.Descriptor.Digest, manifest.Descriptor.MediaType, config, [.. layers.OfType<Descriptor>()], listed ?? platform));
+            : Outcome<BaseImage>.Success(new(request, referenced.Descriptor.Digest, manifest.Descriptor.MediaType, config, layers, listed ?? platform));
     }
 
     /// <summary>What the reference names now. By HEAD, where the registry counts other reads (Docker Hub), and then from the cache.</summary>

@@ -61,33 +61,19 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
 
     private static async Task<PlatformImage?> PlatformAsync(IImageRepository repository, ManifestContent manifest, Platform? listed, CancellationToken cancellationToken)
     {
-        var json = RegistryJson.Parse(manifest.Content);
-        var layers = (json?["layers"] as JsonArray)?.Select(Descriptor.FromJson).ToList();
-        if (Descriptor.FromJson(json?["config"]) is not { } configDescriptor || configDescriptor.Size > RegistryClient.MaxManifestBytes || layers is null || layers.Contains(null)
+        if (ImageJson.Manifest(manifest.Content) is not var (configDescriptor, layers) || configDescriptor.Size > RegistryClient.MaxManifestBytes
             || await repository.GetSmallBlobAsync(configDescriptor, cancellationToken).ConfigureAwait(false) is not { } content
-            || RegistryJson.Parse(content) is not { } config
-            || Text(config["os"]) is not { } os || Text(config["architecture"]) is not { } architecture
-            || (config["rootfs"] as JsonObject)?["diff_ids"] is not JsonArray diffIds || diffIds.Count != layers.Count)
+            || ImageJson.Config(content, layers.Count) is not var (platform, diffIds, config))
         {
             return null;
         }
 
         var source = new BlobSource(repository.Place, repository.Place.ToString()!, IsBase: false);
-        var composed = new List<ComposedLayer>();
-        foreach (var (layer, node) in layers.OfType<Descriptor>().Zip(diffIds))
-        {
-            if (!Digest.TryParse(Text(node), out var diffId))
-            {
-                return null;
-            }
-
-            composed.Add(new(layer, diffId, LayerOrigin.Released, "released", source));
-        }
-
+        var composed = layers.Zip(diffIds, (layer, diffId) => new ComposedLayer(layer, diffId, LayerOrigin.Released, "released", source)).ToList();
         var labels = ((config["config"] as JsonObject)?["Labels"] as JsonObject ?? [])
             .Select(l => (l.Key, Value: Text(l.Value))).Where(l => l.Value is not null)
             .ToDictionary(l => l.Key, l => l.Value!, StringComparer.Ordinal);
-        return new(listed ?? new(os, architecture, Text(config["variant"])), manifest, configDescriptor, content, composed, BaseOf(labels), labels, LeftOut: 0);
+        return new(listed ?? platform, manifest, configDescriptor, content, composed, BaseOf(labels), labels, LeftOut: 0);
     }
 
     /// <summary>What it stands on, as its own labels say.</summary>
