@@ -31,7 +31,10 @@ public sealed record PublishRequest
     /// <summary>What each platform's image is made of; several make an index. Empty where nothing was built: <see cref="CheckOnly"/>, or a release that is copied.</summary>
     public IReadOnlyList<PlatformRequest> Platforms { get; init; } = [];
 
-    /// <summary>The RIDs that will be built, where they are known before building; for the checks alone.</summary>
+    /// <summary>What the image starts: <c>AssemblyName</c>. By it a release is recognised as this project's.</summary>
+    public string AssemblyName { get; init; } = string.Empty;
+
+    /// <summary>The RIDs that will be built, as far as they are known before building: for the checks, and for a release that is copied.</summary>
     public IReadOnlyList<string> RuntimeIdentifiers { get; init; } = [];
 
     /// <summary>Whether one output folder was given for all that is built (<c>dotnet publish -o</c>); for the checks alone.</summary>
@@ -72,6 +75,9 @@ public sealed record PublishRequest
 
     /// <summary><c>RegistrySdkAllowDirty</c>.</summary>
     public bool AllowDirty { get; init; }
+
+    /// <summary>Properties that are <c>true</c> or <c>false</c>, as they were written.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Switches { get; init; } = [];
 
     /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c> or <c>warn</c>.</summary>
     public string VisibilityMismatch { get; init; } = "error";
@@ -250,7 +256,11 @@ public static class PublishPipeline
         var bases = ParseBases(request, diagnostics);
         var cache = ParseCache(request, diagnostics);
         CheckPublishFolders(request, destinations, diagnostics);
-        CheckPlatforms(request, diagnostics);
+        if (request.CheckOnly)
+        {
+            CheckPlatforms(request, diagnostics);
+        }
+
         CheckSwitches(request, diagnostics);
         if (!request.Derived.Succeeded || diagnostics.Exists(d => d.IsError))
         {
@@ -345,9 +355,23 @@ public static class PublishPipeline
         }
 
         // Who has not answered yet would be waited for.
-        if (!HasErrors(request, run.Diagnostics) && answers.All(a => a.HasAnswered) && await ReleasedAsync(request, run, destinations, overwrite, connections, cancellationToken).ConfigureAwait(false) is { } released)
+        if (HasErrors(request, run.Diagnostics) || answers.Any(a => !a.HasAnswered))
         {
-            run.Report = run.Report with { Image = released };
+            return;
+        }
+
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Preflight.Patience);
+        try
+        {
+            if (await ReleasedAsync(request, run, destinations, overwrite, connections, patience.Token).ConfigureAwait(false) is { } released)
+            {
+                run.Report = run.Report with { Image = released };
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            log.Stage("Whether this release is to be copied was not found out in time; it is looked at again when the image is built");
         }
     }
 
@@ -357,8 +381,10 @@ public static class PublishPipeline
     {
         var (facts, version) = request.Derived.Value;
         var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, connections);
+        var rids = request.Platforms.Count > 0 ? request.Platforms.Select(p => p.RuntimeIdentifier) : request.RuntimeIdentifiers;
+        var identity = new ReleaseIdentity(version, facts.Git.Commit, Created(facts), request.AssemblyName, [.. rids.Select(Platform.FromRuntimeIdentifier).OfType<Platform>()]);
         var released = request.Promote && selected.Succeeded
-            ? await Promotion.FindAsync(version, facts.Git.Commit, selected.Value.Taking, overwrite, nothingBuilt: !request.CheckOnly && request.Platforms.Count == 0, request.LayoutDirectory, connections, cancellationToken).ConfigureAwait(false)
+            ? await Promotion.FindAsync(identity, selected.Value.Taking, overwrite, nothingBuilt: !request.CheckOnly && request.Platforms.Count == 0, request.LayoutDirectory, connections, cancellationToken).ConfigureAwait(false)
             : null;
         if (released is null && !request.CheckOnly && request.Platforms.Count == 0)
         {
@@ -592,6 +618,11 @@ public static class PublishPipeline
         if (request.VisibilityMismatch is not ("error" or "warn"))
         {
             diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkVisibilityMismatch is '{request.VisibilityMismatch}'. Use error or warn (this version does not wait)."));
+        }
+
+        foreach (var (name, value) in request.Switches.Where(s => s.Value.Length > 0 && !bool.TryParse(s.Value, out _)))
+        {
+            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"{name} is '{PlainText.Of(value)}'. Use true or false."));
         }
 
         foreach (var tag in request.OverwriteTags.Where(t => !RepositoryReference.IsLegalTag(t)))

@@ -10,9 +10,6 @@ namespace Registry.Sdk.Tasks;
 /// </summary>
 public sealed class CheckContainers : ContainersTask
 {
-    /// <summary>The RIDs that will be built, as far as they are known before building. RSDK4005 for one that is not Linux, RSDK4007 for two of one platform.</summary>
-    public ITaskItem[] RuntimeIdentifiers { get; set; } = [];
-
     /// <summary>Whether one output folder was given for all that is built (<c>dotnet publish -o</c>): RSDK3007 with several RIDs.</summary>
     public string HasOneOutputFolder { get; set; } = string.Empty;
 
@@ -27,7 +24,6 @@ public sealed class CheckContainers : ContainersTask
         return request with
         {
             CheckOnly = true,
-            RuntimeIdentifiers = [.. RuntimeIdentifiers.Select(r => r.ItemSpec).Distinct(StringComparer.Ordinal)],
             HasOneOutputFolder = IsTrue(HasOneOutputFolder),
         };
     }

@@ -29,6 +29,12 @@ public abstract class ContainersTask : RegistrySdkTask
     /// <summary>The build configuration.</summary>
     public string Configuration { get; set; } = string.Empty;
 
+    /// <summary><c>AssemblyName</c>: what the image starts. By it a release is recognised as this project's.</summary>
+    public string AssemblyName { get; set; } = string.Empty;
+
+    /// <summary>The RIDs that are built, as far as they are known before building. RSDK4005 for one that is not Linux, RSDK4007 for two of one platform.</summary>
+    public ITaskItem[] RuntimeIdentifiers { get; set; } = [];
+
     /// <summary>Folder for the OCI image layout.</summary>
     [Required]
     public string LayoutDirectory { get; set; } = string.Empty;
@@ -67,6 +73,9 @@ public abstract class ContainersTask : RegistrySdkTask
 
     /// <summary><c>ContainerEditions</c>. RSDK3002 if set: not built yet.</summary>
     public string Editions { get; set; } = string.Empty;
+
+    /// <summary><c>RegistrySdkPreflight</c>: whether the checks before building run. The targets see to that; here it is judged: RSDK9016.</summary>
+    public string Preflight { get; set; } = string.Empty;
 
     /// <summary><c>RegistrySdkPromote</c>: a release that one destination has is copied to those that lack it, and not composed again.</summary>
     public string Promote { get; set; } = string.Empty;
@@ -121,6 +130,8 @@ public abstract class ContainersTask : RegistrySdkTask
             Configuration = Configuration,
             ProjectDirectory = ProjectDirectory,
             Derived = derived,
+            AssemblyName = AssemblyName,
+            RuntimeIdentifiers = [.. RuntimeIdentifiers.Select(r => r.ItemSpec).Distinct(StringComparer.Ordinal)],
             LayoutDirectory = Full(LayoutDirectory),
             CacheDirectory = CacheDirectory.Length > 0 ? Full(CacheDirectory) : string.Empty,
             CacheSize = CacheSize,
@@ -132,6 +143,7 @@ public abstract class ContainersTask : RegistrySdkTask
             Metadata = [.. Written("ContainerDestination", Destinations), .. Written("RegistrySdkEndpoint", Endpoints), .. Written("RegistrySdkCredential", Credentials)],
             OverwriteTags = Split(OverwriteTags),
             AllowDirty = IsTrue(AllowDirty),
+            Switches = [new("RegistrySdkAllowDirty", AllowDirty), new("RegistrySdkPromote", Promote), new("RegistrySdkPreflight", Preflight)],
             VisibilityMismatch = VisibilityMismatch,
             Editions = Editions,
             PlanOnly = PlanOnly,

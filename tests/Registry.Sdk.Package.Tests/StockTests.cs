@@ -54,7 +54,7 @@ public sealed class StockTests(PackageFixture fixture)
     }
 
     [Fact]
-    public async Task ContainerRegistry_alone_is_one_destination_of_ours()
+    public async Task ContainerRegistry_alone_is_one_destination_of_ours_and_its_release_goes_to_one_added_later()
     {
         await using var workspace = await fixture.CreateWorkspaceAsync();
         var path = workspace.WriteService("src/service", "Service", workspace.Reference(Projects.Service(Kind.Console), fixture.Feed, Form.Sdk), Kind.Console);
@@ -65,6 +65,13 @@ public sealed class StockTests(PackageFixture fixture)
         Assert.True(result.Succeeded, result.ToString());
         Assert.Empty(result.TaskRuns("CreateNewImage"));
         Assert.Equal(Projects.ReleaseTags, (await fixture.View.TagsAsync("alone/service")).Keys);
+
+        // The repository that stock would derive is not named here, and nothing is built that would derive it.
+        (await workspace.PublishAsync(path, "-t:PublishContainer", $"-p:ContainerRegistry={fixture.Emulator.Host}")).EnsureSuccess();
+        var added = (await workspace.BuildAsync(
+            path, "-t:PublishContainer", "-c", "Release", $"-p:ContainerRegistry={fixture.Emulator.Host}", $"-p:RegistrySdkAdditionalDestinations={fixture.Emulator.Host}/alone/later")).EnsureSuccess();
+        Assert.Empty(added.Compilations());
+        Assert.Equal(await fixture.View.TagsAsync("service"), await fixture.View.TagsAsync("alone/later"));
     }
 
     [Fact]

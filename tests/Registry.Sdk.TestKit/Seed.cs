@@ -51,7 +51,7 @@ public static class Seed
         {
             // Not a tar and not compressed: nobody here unpacks it, and a registry does not look.
             var content = Bytes(i, image);
-            await BlobAsync(registry, repository, content);
+            await PushBlobAsync(registry, repository, content);
             layers.Add(Descriptor(family + (image.Docker ? "image.rootfs.diff.tar.gzip" : "image.layer.v1.tar+gzip"), content));
             diffIds.Add(Digest(content));
         }
@@ -66,7 +66,7 @@ public static class Seed
             ["config"] = inner,
             ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = diffIds },
         }.With("variant", image.Variant));
-        await BlobAsync(registry, repository, config);
+        await PushBlobAsync(registry, repository, config);
         var manifestType = family + (image.Docker ? "distribution.manifest.v2+json" : "image.manifest.v1+json");
         var manifest = Json(new JsonObject
         {
@@ -88,7 +88,7 @@ public static class Seed
         if (image.Attestation)
         {
             var statement = Encoding.UTF8.GetBytes("{}");
-            await BlobAsync(registry, repository, statement);
+            await PushBlobAsync(registry, repository, statement);
             var attestation = Json(new JsonObject
             {
                 ["schemaVersion"] = 2,
@@ -188,7 +188,8 @@ public static class Seed
 
     private static JsonObject Descriptor(string mediaType, byte[] content) => new() { ["mediaType"] = mediaType, ["digest"] = Digest(content), ["size"] = content.Length };
 
-    private static async Task BlobAsync(HttpClient registry, string repository, byte[] content)
+    /// <summary>Puts a blob into a repository.</summary>
+    public static async Task PushBlobAsync(HttpClient registry, string repository, byte[] content)
     {
         using var session = await registry.PostAsync(new Uri($"v2/{repository}/blobs/uploads/", UriKind.Relative), null);
         var location = new Uri(session.EnsureSuccessStatusCode().RequestMessage!.RequestUri!, session.Headers.Location!);

@@ -8,14 +8,21 @@ namespace Registry.Sdk.Core.Imaging;
 /// <param name="connections">The publish's connections.</param>
 public sealed class ReleasedImageSource(RegistryConnections connections)
 {
+    // Docker takes no more than 127; what has more was not made to be run.
+    private const int MaxLayers = 127;
+
+    // A base image may bring what we do not write ourselves, but nothing that lies elsewhere (foreign, non-distributable).
+    private static readonly string[] LayerTypes = [MediaTypes.OciLayerGzip, MediaTypes.DockerLayerGzip, "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar"];
+
     /// <summary>Reads manifests and configs, all by digest.</summary>
     /// <param name="place">The destination's repository or directory.</param>
     /// <param name="digest">What its version tag names.</param>
+    /// <param name="platformCount">How many platforms it has; more are not read.</param>
     /// <param name="layoutDirectory">Absolute path of the OCI layout that layers are fetched into.</param>
     /// <param name="cancellationToken">Stops the requests.</param>
-    /// <returns>Null if it is not there, or not an image of platforms such as we make: then it can't be this project's.</returns>
+    /// <returns>Null if it is not there whole, or says anything that we do not write: then it can't be this project's.</returns>
     /// <exception cref="IOException">The place can't be read (<see cref="RegistryErrors.Know"/>).</exception>
-    public async Task<ComposedImage?> ReadAsync(ImagePlace place, Digest digest, string layoutDirectory, CancellationToken cancellationToken)
+    public async Task<ComposedImage?> ReadAsync(ImagePlace place, Digest digest, int platformCount, string layoutDirectory, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(place);
         ArgumentNullException.ThrowIfNull(digest);
@@ -27,18 +34,26 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
                 return null;
             }
 
-            var platforms = new List<PlatformImage>();
+            var json = RegistryJson.Parse(named.Content);
             if (!MediaTypes.IsIndex(named.Descriptor.MediaType))
             {
-                return await PlatformAsync(repository, named, null, cancellationToken).ConfigureAwait(false) is { } single
+                return platformCount == 1 && await PlatformAsync(repository, named, null, cancellationToken).ConfigureAwait(false) is { } single
                     ? new(layoutDirectory, named, [single], place.ToString()) : null;
             }
 
-            foreach (var (descriptor, platform) in RegistryJson.Children(RegistryJson.Parse(named.Content)))
+            var children = RegistryJson.Children(json);
+            if (children.Count != platformCount || children.DistinctBy(c => c.Descriptor.Digest).Count() != platformCount
+                || !HasOnly(json, "schemaVersion", "mediaType", "manifests", "annotations") || !AllHaveOnly(json!["manifests"], "mediaType", "digest", "size", "platform"))
+            {
+                return null;
+            }
+
+            var platforms = new List<PlatformImage>();
+            foreach (var (descriptor, platform) in children)
             {
                 // An attestation or a nested index: somebody else made this one.
-                if (!MediaTypes.IsManifest(descriptor.MediaType)
-                    || await repository.GetManifestAsync(descriptor.Digest.ToString(), cancellationToken).ConfigureAwait(false) is not { } manifest
+                if (platform is null || !MediaTypes.IsManifest(descriptor.MediaType)
+                    || await repository.GetManifestAsync(descriptor.Digest.ToString(), cancellationToken).ConfigureAwait(false) is not { } manifest || manifest.Descriptor != descriptor
                     || await PlatformAsync(repository, manifest, platform, cancellationToken).ConfigureAwait(false) is not { } image)
                 {
                     return null;
@@ -47,7 +62,7 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
                 platforms.Add(image);
             }
 
-            return platforms.Count == 0 ? null : new(layoutDirectory, named, platforms, place.ToString());
+            return new(layoutDirectory, named, platforms, place.ToString());
         }
         catch (JsonException)
         {
@@ -61,11 +76,23 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
 
     private static async Task<PlatformImage?> PlatformAsync(IImageRepository repository, ManifestContent manifest, Platform? listed, CancellationToken cancellationToken)
     {
+        var json = RegistryJson.Parse(manifest.Content);
         if (ImageJson.Manifest(manifest.Content) is not var (configDescriptor, layers) || configDescriptor.Size > RegistryClient.MaxManifestBytes
+            || layers.Count is 0 or > MaxLayers || !layers.All(l => LayerTypes.Contains(l.MediaType, StringComparer.Ordinal))
+            || !HasOnly(json, "schemaVersion", "mediaType", "config", "layers", "annotations") || !HasOnly(json!["config"], "mediaType", "digest", "size") || !AllHaveOnly(json["layers"], "mediaType", "digest", "size")
             || await repository.GetSmallBlobAsync(configDescriptor, cancellationToken).ConfigureAwait(false) is not { } content
-            || ImageJson.Config(content, layers.Count) is not var (platform, diffIds, config))
+            || ImageJson.Config(content, layers.Count) is not var (platform, diffIds, config)
+            || (listed is not null && (listed.Os, listed.Architecture) != (platform.Os, platform.Architecture)))
         {
             return null;
+        }
+
+        foreach (var layer in layers)
+        {
+            if (!await repository.HasBlobAsync(layer, cancellationToken).ConfigureAwait(false))
+            {
+                return null;
+            }
         }
 
         var source = new BlobSource(repository.Place, repository.Place.ToString()!, IsBase: false);
@@ -84,6 +111,21 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
         var repository = colon > name.LastIndexOf('/') ? name[..colon] : name;
         return new(name, repository, Digest.TryParse(labels.GetValueOrDefault("org.opencontainers.image.base.digest"), out var digest) ? digest : null);
     }
+
+    private static bool HasOnly(JsonNode? node, params ReadOnlySpan<string> names)
+    {
+        foreach (var member in node as JsonObject ?? [])
+        {
+            if (!names.Contains(member.Key))
+            {
+                return false;
+            }
+        }
+
+        return node is JsonObject;
+    }
+
+    private static bool AllHaveOnly(JsonNode? nodes, params string[] names) => nodes is JsonArray array && array.All(n => HasOnly(n, names));
 
     private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) && text.Length > 0 ? text : null;
 }

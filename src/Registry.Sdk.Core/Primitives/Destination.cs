@@ -69,8 +69,9 @@ public static class DestinationParser
             var place = endpoints.Identity(destination.Place) + (destination.Repository is { } repository ? "/" + repository.Name : string.Empty);
             if (seen.TryGetValue(place, out var first))
             {
+                var where = destination.Repository is { } mapped && endpoints.Resolve(mapped.Host) is { IsMapped: true } endpoint ? $" (RegistrySdkEndpoint puts '{mapped.Host}' at {endpoint.BaseAddress.Authority})" : string.Empty;
                 diagnostics.Add(DiagnosticCodes.DuplicateDestination.Report(
-                    $"The destinations '{first}' and '{item.Include}' are one repository. Remove one of the two {property} items."));
+                    $"The destinations '{first}' and '{item.Include}' are one repository{where}. Remove one of the two {property} items."));
                 continue;
             }
 
@@ -106,6 +107,13 @@ public static class DestinationParser
         {
             var code = problem.UpperCase ? DiagnosticCodes.UpperCaseRepository : DiagnosticCodes.BadDestination;
             diagnostics.Add(code.Report($"'{text}' is not a destination: {problem.Why} Correct {property}."));
+            return null;
+        }
+
+        // Docker Hub's library is Docker's own; what is written without a namespace would be looked for there.
+        if (repository.Host.Name == "docker.io" && repository.Owner == "library" && !text.Contains("library/", StringComparison.Ordinal))
+        {
+            diagnostics.Add(DiagnosticCodes.BadDestination.Report($"'{text}' is not a destination: without a namespace it means docker.io/{repository.Name}, which is Docker's own. Write docker.io/NAMESPACE/{repository.Name["library/".Length..]}. Correct {property}."));
             return null;
         }
 

@@ -233,7 +233,10 @@ public static class TransferStage
             var fromCache = false;
             await WholeFile.WriteAsync(path, async temporary =>
             {
-                fromCache = await input.Cache.TryCopyBlobAsync(blob, temporary, cancellationToken).ConfigureAwait(false);
+                // The cache has what other projects read, of registries that not everyone may read: what is sent on must be at the place that is said to
+                // have it. What a destination says to have is never taken from there.
+                fromCache = source.IsBase && await input.Cache.TryCopyBlobAsync(blob, temporary, cancellationToken).ConfigureAwait(false)
+                    && await connections.Open(source.Place).HasBlobAsync(blob, cancellationToken).ConfigureAwait(false);
                 if (!fromCache)
                 {
                     await DownloadAsync(blob, source.Place, temporary, cancellationToken).ConfigureAwait(false);

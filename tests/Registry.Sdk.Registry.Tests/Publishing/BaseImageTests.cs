@@ -222,13 +222,14 @@ public sealed class BaseImageTests(Registries registries) : IClassFixture<Regist
         // The index, two manifests, two configs, four layers.
         Assert.Equal((1, 9), (bench.Base.Requests.Count(r => r.Method == "HEAD"), bench.Base.Requests.Count(r => r.Method == "GET")));
 
-        // Nothing changed. Only the tag is looked at, also where a destination lacks the base layers.
+        // Nothing changed. Only the tag is looked at, also where a destination lacks the base layers: those are in the cache, once the registry has said that it has them.
         bench.Forget();
         Directory.Delete(bench.Request.LayoutDirectory, recursive: true);
         bench.Request = bench.Request with { Destinations = [.. bench.Request.Destinations, new($"{bench.Closed.Host}/{bench.Name}")], Promote = false };
         var second = (await bench.PublishAsync()).EnsureSucceeded();
         Assert.Equal(first.Digest, second.Digest);
-        Assert.Equal([$"HEAD {tag}"], bench.Base.Requests.Select(r => $"{r.Method} {r.Path}"));
+        Assert.All(bench.Base.Requests, r => Assert.Equal("HEAD", r.Method));
+        Assert.Equal((1, 4), (bench.Base.Requests.Count(r => r.Path == tag), bench.Base.Requests.Count(r => r.Path.Contains("/blobs/", StringComparison.Ordinal))));
         Assert.Equal(await Seed.TagsAsync(bench.Open.Direct, bench.Name), await Seed.TagsAsync(bench.Closed.Direct, bench.Name));
 
         // The tag moves.

@@ -187,6 +187,8 @@ internal sealed class Bench : IAsyncDisposable
         {
             Project = "Api",
             Configuration = "Release",
+            AssemblyName = "api",
+            RuntimeIdentifiers = ["linux-x64"],
             ProjectDirectory = bench._directory.Folder("project"),
             Derived = Facts(containerVersion: "1.2.3"),
             Platforms =

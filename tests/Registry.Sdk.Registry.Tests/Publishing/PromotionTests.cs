@@ -60,7 +60,7 @@ public sealed class PromotionTests(Registries registries) : IClassFixture<Regist
     public async Task A_release_that_broke_off_ends_in_its_first_digest_also_on_a_newer_base_image()
     {
         var both = bench.Request.Destinations;
-        bench.Request = bench.Request with { Destinations = [both[1]] };
+        bench.Request = bench.Request with { Destinations = [both[0]] };
         var released = (await bench.PublishAsync()).EnsureSucceeded();
         var moved = $"dotnet/moved-{Guid.NewGuid():N}";
         using (var client = registries.Base.CreateClient())
@@ -73,7 +73,7 @@ public sealed class PromotionTests(Registries registries) : IClassFixture<Regist
         var finished = (await bench.PublishAsync()).EnsureSucceeded();
 
         Assert.Equal(released.Digest, finished.Digest);
-        Assert.Equal(released.Digest, await DigestAsync(bench.Open, "latest"));
+        Assert.Equal(released.Digest, await DigestAsync(bench.Closed, "latest"));
     }
 
     [Fact]
@@ -93,6 +93,10 @@ public sealed class PromotionTests(Registries registries) : IClassFixture<Regist
     [InlineData("overwritten")]
     [InlineData("two images")]
     [InlineData("attested by someone")]
+    [InlineData("only the second destination has it")]
+    [InlineData("another project's")]
+    [InlineData("other platforms")]
+    [InlineData("another time")]
     public async Task What_is_not_surely_this_release_is_not_copied(string what)
     {
         var released = (await bench.PublishAsync()).EnsureSucceeded();
@@ -132,6 +136,19 @@ public sealed class PromotionTests(Registries registries) : IClassFixture<Regist
                 AddThird();
                 bench.Write("api.dll", "a third thing");
                 break;
+            case "only the second destination has it":
+                // Who can write to one registry must not fill the others.
+                bench.Request = bench.Request with { Destinations = [new($"{third.Host}/{bench.Name}"), .. bench.Request.Destinations.Take(2)] };
+                break;
+            case "another project's":
+                bench.Request = bench.Request with { AssemblyName = "billing" };
+                break;
+            case "other platforms":
+                bench.Request = bench.Request with { Platforms = [bench.Platform, bench.Platform with { RuntimeIdentifier = "linux-arm64", BaseReference = "scratch", PublishDirectory = Path.GetDirectoryName(Other("other/api.dll"))! }] };
+                break;
+            case "another time":
+                bench.Request = bench.Request with { Derived = Bench.Facts("1.2.3", time: Bench.CommitTime.AddSeconds(1)) };
+                break;
             default:
                 // An index with a child that is no image: made by another tool, or changed by one.
                 foreach (var target in new[] { bench.Open, bench.Closed })
@@ -166,6 +183,7 @@ public sealed class PromotionTests(Registries registries) : IClassFixture<Regist
         {
             Platforms = [bench.Platform, bench.Platform with { RuntimeIdentifier = "linux-musl-arm64", BaseReference = "scratch", PublishDirectory = Path.GetDirectoryName(Other("other/api.dll"))! }],
             Destinations = [new("oci:first"), new("oci:second")],
+            RuntimeIdentifiers = ["linux-x64", "linux-musl-arm64"],
         };
         var released = (await bench.PublishAsync()).EnsureSucceeded();
         bench.Request = bench.Request with { Platforms = [], Destinations = [new("oci:first"), new("oci:third"), new($"{bench.Open.Host}/{bench.Name}")] };
@@ -229,6 +247,148 @@ public sealed class PromotionTests(Registries registries) : IClassFixture<Regist
         bench.Forget();
         (await bench.PublishAsync()).EnsureSucceeded();
         Assert.DoesNotContain(bench.Arrivals, a => a.IsWrite);
+    }
+
+    /// <summary>What a hostile or mistaken registry may have under the version tag, with the right labels; each is one change to what we released.</summary>
+    [Theory]
+    [InlineData("as it was", true)]
+    [InlineData("artifactType", false)]
+    [InlineData("subject", false)]
+    [InlineData("layer with urls", false)]
+    [InlineData("foreign layer", false)]
+    [InlineData("no layers", false)]
+    [InlineData("wrong layer size", false)]
+    [InlineData("config with data", false)]
+    [InlineData("windows", false)]
+    [InlineData("index of one", true)]
+    [InlineData("one child twice", false)]
+    [InlineData("child of another size", false)]
+    [InlineData("nothing is said of the platform", false)]
+    public async Task Nothing_is_copied_that_we_would_not_have_written(string change, bool copied)
+    {
+        var released = (await bench.PublishAsync()).EnsureSucceeded();
+        var image = released.Report.Image!.Platforms[0];
+        var manifest = (JsonObject)JsonNode.Parse(image.Manifest.Content)!;
+        var type = MediaTypes.OciManifest;
+        switch (change)
+        {
+            case "artifactType":
+                manifest["artifactType"] = "application/vnd.example";
+                break;
+            case "subject":
+                manifest["subject"] = image.Manifest.Descriptor.ToJson();
+                break;
+            case "layer with urls":
+                manifest["layers"]![0]!["urls"] = new JsonArray("http://169.254.169.254/latest");
+                break;
+            case "foreign layer":
+                manifest["layers"]![0]!["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+                break;
+            case "no layers":
+                manifest["layers"] = new JsonArray();
+                break;
+            case "wrong layer size":
+                manifest["layers"]![0]!["size"] = 7;
+                break;
+            case "config with data":
+                manifest["config"]!["data"] = "e30=";
+                break;
+            case "windows":
+                var config = (JsonObject)JsonNode.Parse(image.ConfigContent)!;
+                config["os"] = "windows";
+                manifest["config"] = await BlobAsync(config);
+                break;
+            case "index of one" or "one child twice" or "child of another size" or "nothing is said of the platform":
+                var child = image.Manifest.Descriptor.ToJson();
+                if (change == "child of another size")
+                {
+                    child["size"] = image.Manifest.Descriptor.Size + 1;
+                }
+
+                if (change != "nothing is said of the platform")
+                {
+                    child["platform"] = image.Platform.ToJson();
+                }
+
+                type = MediaTypes.OciIndex;
+                manifest = new() { ["schemaVersion"] = 2, ["mediaType"] = type, ["manifests"] = change == "one child twice" ? new JsonArray(child, child.DeepClone()) : new JsonArray(child) };
+                break;
+        }
+
+        var content = System.Text.Encoding.UTF8.GetBytes(manifest.ToJsonString());
+        var digest = Digest.Of(content).ToString();
+        // Not every registry would take these; a hostile one serves them.
+        foreach (var target in new[] { bench.Open, bench.Closed })
+        {
+            target.Lie = Answers.When(r => r.Path.Value!.EndsWith("/manifests/v1.2.3", StringComparison.Ordinal) || r.Path.Value.EndsWith(digest, StringComparison.Ordinal), async c =>
+            {
+                c.Response.Headers["Docker-Content-Digest"] = digest;
+                c.Response.ContentType = type;
+                c.Response.ContentLength = content.Length;
+                if (c.Request.Method == "GET")
+                {
+                    await c.Response.Body.WriteAsync(content);
+                }
+
+                return true;
+            });
+        }
+
+        AddThird();
+        bench.Request = bench.Request with { CheckOnly = true, Platforms = [] };
+        var check = (await bench.PublishAsync()).EnsureSucceeded();
+        Assert.Equal(copied, check.Report.Image is not null);
+
+        async Task<JsonNode> BlobAsync(JsonObject json)
+        {
+            var bytes = System.Text.Encoding.UTF8.GetBytes(json.ToJsonString());
+            foreach (var target in new[] { bench.Open, bench.Closed })
+            {
+                await Seed.PushBlobAsync(target.Direct, bench.Name, bytes);
+            }
+
+            return new Descriptor(MediaTypes.OciConfig, Digest.Of(bytes), bytes.Length).ToJson();
+        }
+    }
+
+    [Fact]
+    public async Task A_blob_of_another_project_in_the_cache_is_not_sent_on_because_a_registry_names_it()
+    {
+        var cache = Path.Combine(bench.Request.ProjectDirectory, "cache");
+        var secret = System.Text.Encoding.UTF8.GetBytes("a layer of a private base image");
+        var file = bench.Outside("layer");
+        await File.WriteAllBytesAsync(file, secret);
+        await new ImageCache(cache, 1 << 20).AddBlobAsync(Digest.Of(secret), file, CancellationToken.None);
+        var published = await LieAboutBaseAsync();
+
+        Assert.Contains(published.Errors, e => e.Code is "RSDK4010" or "RSDK5006");
+        Assert.DoesNotContain(bench.Arrivals, a => a.IsBlobPut && a.Query.Contains(Digest.Of(secret).Hex, StringComparison.Ordinal));
+
+        async Task<Published> LieAboutBaseAsync()
+        {
+            // A base image whose manifest names that layer; the registry does not have it.
+            var name = $"dotnet/lying-{Guid.NewGuid():N}";
+            using var client = registries.Base.CreateClient();
+            await Seed.PushAsync(client, name, "10.0", Bench.BaseImage);
+            var manifest = (JsonObject)JsonNode.Parse((await Seed.ManifestAsync(client, name, "10.0"))!)!;
+            ((JsonArray)manifest["layers"]!)[0] = new Descriptor(MediaTypes.OciLayerGzip, Digest.Of(secret), secret.Length).ToJson();
+            var content = System.Text.Encoding.UTF8.GetBytes(manifest.ToJsonString());
+            bench.Base.Lie = Answers.When(r => r.Path.Value!.Contains($"{name}/manifests/", StringComparison.Ordinal), async c =>
+            {
+                c.Response.ContentType = MediaTypes.OciManifest;
+                c.Response.Headers["Docker-Content-Digest"] = Digest.Of(content).ToString();
+                c.Response.ContentLength = content.Length;
+                if (c.Request.Method == "GET")
+                {
+                    await c.Response.Body.WriteAsync(content);
+                }
+
+                return true;
+            });
+            bench.Platform = bench.Platform with { BaseRepository = name };
+            bench.Request = bench.Request with { CacheDirectory = cache, CacheSize = "100" };
+            return await bench.PublishAsync();
+        }
     }
 
     private void AddThird() => bench.Request = bench.Request with { Destinations = [.. bench.Request.Destinations.Take(2), new($"{third.Host}/{bench.Name}")] };
