@@ -70,7 +70,7 @@ public sealed class Redactor
         ArgumentNullException.ThrowIfNull(foreign);
         return !_forms.IsEmpty && (Holds(foreign) || Holds(PlainText.Visible(foreign)) || (foreign.Contains('%', StringComparison.Ordinal) && Holds(Uri.UnescapeDataString(foreign))));
 
-        bool Holds(string text) => _forms.Keys.Any(f => text.Contains(f, StringComparison.OrdinalIgnoreCase)) || Runs(text).Any();
+        bool Holds(string text) => _forms.Keys.Any(f => f.Length < Piece && StandsIn(text, f)) || Runs(text).Any();
     }
 
     /// <summary>A failure whose message repeats no secret, nor does the exception behind it.</summary>
@@ -109,6 +109,21 @@ public sealed class Redactor
         }
 
         return copied == 0 ? text : result.Append(text, copied, text.Length - copied).ToString();
+    }
+
+    // A weak secret («token», «p») is part of many words, and is meant only where it is one.
+    private static bool StandsIn(string text, string word)
+    {
+        for (var at = text.IndexOf(word, StringComparison.OrdinalIgnoreCase); at >= 0; at = text.IndexOf(word, at + 1, StringComparison.OrdinalIgnoreCase))
+        {
+            var end = at + word.Length;
+            if ((at == 0 || !char.IsLetterOrDigit(text[at - 1])) && (end == text.Length || !char.IsLetterOrDigit(text[end])))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void Learn(string form)

@@ -21,12 +21,15 @@ public class RedactorTests
     [InlineData("glpat-Zx81%2B%2F%C3%BC7Qw")]
     [InlineData("/a/%67%6C%70at-Zx81")]
     [InlineData("Basic")]
+    // A weak one, where it is a word.
+    [InlineData("wrong: 'token'")]
     public void Words_that_repeat_a_secret_are_not_shown(string words)
         => Assert.Equal("(its words repeat the secret, and are not shown)", Redactor().Words(words == "Basic" ? "Authorization: Basic " + Basic : words));
 
     [Theory]
     [InlineData("the password is wrong", "the password is wrong")]
     [InlineData("lpat-Zx", "lpat-Zx")]
+    [InlineData("https://tokens.example", "https://tokens.example")]
     public void Other_words_are(string words, string shown) => Assert.Equal(shown, Redactor().Words(words));
 
     [Theory]
@@ -88,6 +91,7 @@ public class RedactorTests
         redactor.Learn(new("me", new(Secret), "the test"), new(host, "some-team/some-app"));
         redactor.Learn(new("me", new("hunter42"), "the test"), new(host, "some-team/some-app"));
         redactor.Learn(new("me", new("some-team/some-app2026"), "the test"), new(host, "some-team/some-app"));
+        redactor.Learn(new("me", new("token"), "the test"), new(host, "some-team/some-app"));
         return redactor;
     }
 }
