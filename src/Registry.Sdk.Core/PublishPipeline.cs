@@ -180,13 +180,12 @@ public static class PublishPipeline
         var found = await FactsStage.RunAsync(facts, git, cancellationToken).ConfigureAwait(false);
         if (!found.Succeeded)
         {
-            return Outcome<Derived>.Failure(found.Diagnostics);
+            return Outcome<Derived>.Failure([.. found.Diagnostics.Select(Plain)]);
         }
 
         var version = VersioningStage.Run(versioning(found.Value));
-        return version.Succeeded
-            ? Outcome<Derived>.Success(new(found.Value, version.Value), [.. found.Diagnostics, .. version.Diagnostics])
-            : Outcome<Derived>.Failure([.. found.Diagnostics, .. version.Diagnostics]);
+        var diagnostics = found.Diagnostics.Concat(version.Diagnostics).Select(Plain).ToList();
+        return version.Succeeded ? Outcome<Derived>.Success(new(found.Value, version.Value), diagnostics) : Outcome<Derived>.Failure(diagnostics);
     }
 
     /// <summary>Runs a publish to its end and reports it, also if it fails.</summary>
@@ -197,9 +196,10 @@ public static class PublishPipeline
         ArgumentNullException.ThrowIfNull(log);
         var clock = Stopwatch.StartNew();
         var run = new Run(request);
+        var redactor = run.Redactor;
         try
         {
-            await PublishAsync(request, run, git, log, cancellationToken).ConfigureAwait(false);
+            await PublishAsync(request, run, git, new RedactedLog(log, redactor), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -219,7 +219,8 @@ public static class PublishPipeline
             run.Report = run.Report with { Bug = cancelled ? null : cause };
         }
 
-        var report = run.Report with { Duration = clock.Elapsed };
+        // By now every secret that was used is known: whatever came from outside and ended up in a message, it leaves here.
+        var report = run.Report with { Duration = clock.Elapsed, Diagnostics = [.. run.Diagnostics.Select(Told)] };
         if (request.CheckOnly && report.Succeeded)
         {
             // The publish that follows reports; its warnings too.
@@ -227,8 +228,13 @@ public static class PublishPipeline
         }
 
         var reporting = await ReportingStage.RunAsync(report, request.Reports, CancellationToken.None).ConfigureAwait(false);
-        return (report, reporting);
+        return (report, new([.. reporting.ConsoleLines.Select(redactor.Finish)], [.. reporting.Diagnostics.Select(Told)]));
+
+        Diagnostic Told(Diagnostic diagnostic) => Plain(diagnostic with { Message = redactor.Finish(diagnostic.Message) });
     }
+
+    // Branches, labels and answers of registries are in messages; a CI service must not take them for commands.
+    private static Diagnostic Plain(Diagnostic diagnostic) => diagnostic with { Message = PlainText.Of(diagnostic.Message) };
 
     /// <summary>How far a publish has come.</summary>
     private sealed class Run
@@ -241,7 +247,24 @@ public static class PublishPipeline
 
         public List<Diagnostic> Diagnostics { get; }
 
+        public Redactor Redactor { get; } = new();
+
         public PublishReport Report { get; set; }
+    }
+
+    /// <summary>Lets lines through that hold no secret and no command of a CI service.</summary>
+    private sealed class RedactedLog(IPublishLog log, Redactor redactor) : IPublishLog
+    {
+        public void Stage(string message) => log.Stage(Line(message));
+
+        public void Note(string message) => log.Note(Line(message));
+
+        // RegistryConnections has seen to it.
+        public void Request(string message) => log.Request(message);
+
+        public void Uploading(Destination destination, Descriptor blob, long sent, double bytesPerSecond) => log.Uploading(destination, blob, sent, bytesPerSecond);
+
+        private string Line(string message) => PlainText.Of(redactor.Finish(message));
     }
 
     private static async Task PublishAsync(PublishRequest request, Run run, IGit git, IPublishLog log, CancellationToken cancellationToken)
@@ -272,7 +295,7 @@ public static class PublishPipeline
 
         CheckBuild(request, version, destinations, diagnostics);
         var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
-        using var connections = new RegistryConnections(endpoints, credentials, log.Request);
+        using var connections = new RegistryConnections(endpoints, credentials, log.Request, run.Redactor);
         if (request.CheckOnly)
         {
             await CheckAsync(request, run, destinations, overwrite, connections, log, cancellationToken).ConfigureAwait(false);
@@ -301,7 +324,7 @@ public static class PublishPipeline
 
         log.Stage("Planning: reading the destinations");
         var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
-        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request);
+        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request, run.Redactor);
         var plan = await PlanningStage.RunAsync(
             new(version, image, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, Created(facts)), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(plan.Diagnostics);

@@ -45,7 +45,7 @@ internal sealed class AuthAttempt
 /// so success here proves nothing (wire-facts 1.3). Credentials may differ between repositories of one host (podman's namespaces), so whatever is
 /// kept is kept by repository; each repository's credential is looked for once.
 /// </remarks>
-internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredentialSource credentials, HttpMessageInvoker http, Action<string>? trace = null) : IDisposable
+internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredentialSource credentials, HttpMessageInvoker http, Action<string>? trace = null, Redactor? redactor = null) : IDisposable
 {
     private const int MaxTokenBytes = 1 << 20;
     private const int MaxRedirects = 5;
@@ -91,18 +91,8 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
     /// <summary>Whether challenges of this registry have been seen: then no probe is needed where an answer brings none.</summary>
     public bool KnowsChallenges => _challenges.Count > 0;
 
-    /// <summary>Text of a server without the secrets of this repository, should it repeat them.</summary>
-    public string Redact(string words, string repository)
-    {
-        var credential = Of(repository).Credential;
-        return credential is not null && Forms(credential).Any(f => words.Contains(f, StringComparison.Ordinal)) ? " (its words repeat the secret, and are not shown)" : words;
-
-        static IEnumerable<string> Forms(Credential c)
-        {
-            var secret = c.Password.Reveal();
-            return secret.Length == 0 ? [] : [secret, Uri.EscapeDataString(secret), Convert.ToBase64String(Encoding.UTF8.GetBytes($"{c.Username}:{secret}")), Convert.ToBase64String(Encoding.UTF8.GetBytes(secret))];
-        }
-    }
+    /// <summary>Keeps secrets out of what is said.</summary>
+    public Redactor Redactor { get; } = redactor ?? new();
 
     /// <inheritdoc/>
     public void Dispose()
@@ -135,7 +125,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         await access.Gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var credential = await access.CredentialAsync(() => credentials.FindAsync(endpoint, repository, cancellationToken)).ConfigureAwait(false);
+            var credential = await access.CredentialAsync(() => FindAsync(repository, cancellationToken)).ConfigureAwait(false);
             attempt.WasBare |= attempt.Header is null;
             if (attempt.IsOutsider || credential is null)
             {
@@ -186,6 +176,22 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         {
             access.Gate.Release();
         }
+    }
+
+    private async Task<Credential?> FindAsync(RepositoryReference repository, CancellationToken cancellationToken)
+    {
+        if (await credentials.FindAsync(endpoint, repository, cancellationToken).ConfigureAwait(false) is not { } credential)
+        {
+            return null;
+        }
+
+        // Before it is shown to anyone.
+        Redactor.Learn(credential, repository);
+
+        // RFC 6750, 2.1. Passwords and identity tokens are encoded, and may hold anything.
+        return credential.Kind == CredentialKind.RegistryToken && credential.Password.Reveal().AsSpan().ContainsAnyExceptInRange('!', '~')
+            ? throw new CredentialException($"{credential.Source} holds a registry token with line breaks, blanks or other characters that can't stand in an HTTP header. Store it again without them (docker login {endpoint.CredentialHost}).")
+            : credential;
     }
 
     private Access Of(string repository) => _access.GetOrAdd(repository, static _ => new());
@@ -270,14 +276,14 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         }
 
         access.Shown = null;
-        var wants = offered.Count == 0 ? "without saying what it wants (no WWW-Authenticate)" : $"and wants {RegistryClient.Clean(string.Join(", ", offered.Select(c => c.Scheme).Distinct(StringComparer.OrdinalIgnoreCase)))} authentication";
+        var wants = offered.Count == 0 ? "without saying what it wants (no WWW-Authenticate)" : $"and wants {Redactor.Words(string.Join(", ", offered.Select(c => c.Scheme).Distinct(StringComparer.OrdinalIgnoreCase)))} authentication";
         var holds = credential.Kind switch
         {
             CredentialKind.IdentityToken => $" {credential.Source} holds an identity token, which only a token server takes. Log in with user name and password.",
             CredentialKind.RegistryToken => $" {credential.Source} holds a registry token, which goes with Bearer alone. Log in with user name and password.",
             _ => string.Empty,
         };
-        throw new RegistryException(RegistryFailure.AuthNotSupported, endpoint.Host, $"{refused}, {wants}.{holds}");
+        throw Redactor.Fail(RegistryFailure.AuthNotSupported, endpoint.Host, $"{refused}, {wants}.{holds}");
     }
 
     // Preferred to Basic: the secret then goes to the token server alone, and not along with every request.
@@ -288,7 +294,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         {
             if (!bearer.Parameters.TryGetValue("realm", out var text) || !Uri.TryCreate(text, UriKind.Absolute, out var realm) || realm.Host.Length == 0)
             {
-                unusable ??= new(RegistryFailure.AuthNotSupported, endpoint.Host, $"{endpoint.Host} asks for a Bearer token without naming a token server (realm).");
+                unusable ??= Redactor.Fail(RegistryFailure.AuthNotSupported, endpoint.Host, $"{endpoint.Host} asks for a Bearer token without naming a token server (realm).");
             }
             else if (Distrust(realm) is { } reason)
             {
@@ -364,12 +370,11 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             }
             catch (Exception e) when (RegistryClient.IsTransport(e, cancellationToken))
             {
-                trace?.Invoke($"{method} {address.GetLeftPart(UriPartial.Path)} failed: {RegistryClient.Explain(e)}");
-                throw new RegistryException(
-                    RegistryClient.FailureOf(e), endpoint.Host, $"The token server {server} of {endpoint.Host} can't be reached: {RegistryClient.Explain(e)}", e);
+                trace?.Invoke($"{method} {Redactor.Words($"{address.Scheme}://{address.Authority}{address.AbsolutePath}")} failed: {RegistryClient.Explain(e, Redactor)}");
+                throw Redactor.Fail(RegistryClient.FailureOf(e), endpoint.Host, $"The token server {server} of {endpoint.Host} can't be reached: {RegistryClient.Explain(e, Redactor)}", e);
             }
 
-            trace?.Invoke($"{method} {address.GetLeftPart(UriPartial.Path)} {(int)response.StatusCode}");
+            trace?.Invoke($"{method} {Redactor.Words($"{address.Scheme}://{address.Authority}{address.AbsolutePath}")} {(int)response.StatusCode}");
             var status = (int)response.StatusCode;
             var isRedirect = status is 307 or 308 || (status is 301 or 302 or 303 && method == HttpMethod.Get);
             if (!isRedirect || response.Headers.Location is not { } location)
@@ -399,7 +404,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         byte[] body;
         try
         {
-            body = await RegistryClient.ReadBoundedAsync(response, MaxTokenBytes, endpoint.Host, TokenTimeout, cancellationToken).ConfigureAwait(false);
+            body = await RegistryClient.ReadBoundedAsync(response, MaxTokenBytes, endpoint.Host, Redactor, TokenTimeout, cancellationToken).ConfigureAwait(false);
         }
         catch (RegistryException e) when (e.Failure == RegistryFailure.WrongContent)
         {
@@ -407,7 +412,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         }
         catch (RegistryException e)
         {
-            throw TokenServer(RegistryFailure.Unreachable, server, $"breaks off while answering: {RegistryClient.Explain(e.InnerException!).TrimEnd('.')}", e);
+            throw TokenServer(RegistryFailure.Unreachable, server, $"breaks off while answering: {RegistryClient.Explain(e.InnerException ?? e, Redactor).TrimEnd('.')}", e);
         }
 
         if (RegistryClient.IsHtml(response))
@@ -419,7 +424,9 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         {
             try
             {
-                return AccessToken.Parse(body, response.Headers.Date, DateTimeOffset.UtcNow) ?? throw TokenServer(RegistryFailure.NotARegistry, server, "answers without a token");
+                var token = AccessToken.Parse(body, response.Headers.Date, DateTimeOffset.UtcNow) ?? throw TokenServer(RegistryFailure.NotARegistry, server, "answers without a token");
+                Redactor.LearnToken(token.Header.Parameter!);
+                return token;
             }
             catch (JsonException e)
             {
@@ -427,10 +434,10 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             }
         }
 
-        var words = Redact(ErrorWords.Of(body), scope.Repository);
+        var words = ErrorWords.Of(body, Redactor);
         if (Throttling.Is(status, words))
         {
-            throw RegistryException.Throttled(endpoint.Host, $"The token server {server} of {endpoint.Host} answers {status}{words}", Throttling.RetryAfter(response.Headers, words, DateTimeOffset.UtcNow));
+            throw RegistryException.Throttled(Redactor, endpoint.Host, $"The token server {server} of {endpoint.Host} answers {status}{words}", Throttling.RetryAfter(response.Headers, words, DateTimeOffset.UtcNow));
         }
 
         // RFC 6749, 5.2: a refresh token that is refused is answered with 400 (invalid_grant).
@@ -450,7 +457,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         var says = failure == RegistryFailure.Denied
             ? $"{endpoint.Host} does not give access to {scope.Repository} with the credentials from {credential.Source}: its token server {server} answers {status}{words}."
             : $"{endpoint.Host} refuses {Holder(credential)}: its token server {server} answers {status}{words}.";
-        throw new RegistryException(failure, endpoint.Host, says + CredentialHints.Of(credential, endpoint, failure, RepositoryReference.Of(endpoint.Host, scope.Repository)));
+        throw Redactor.Fail(failure, endpoint.Host, says + CredentialHints.Of(credential, endpoint, failure, RepositoryReference.Of(endpoint.Host, scope.Repository)));
     }
 
     /// <summary>
@@ -471,19 +478,19 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             return null;
         }
 
-        var mend = secure || realm.Scheme == Uri.UriSchemeHttps
+        var mend = Redactor.Repeats(realm.Authority) ? string.Empty
+            : secure || realm.Scheme == Uri.UriSchemeHttps
             ? $" If it is, add <RegistrySdkCredential Include=\"{endpoint.CredentialHost}\" RealmHost=\"{realm.Authority}\" />."
             : $" A token server has to speak https; if it is and does, add <RegistrySdkCredential Include=\"{endpoint.CredentialHost}\" RealmHost=\"{realm.Authority}\" />.";
-        return new RegistryException(
-            RegistryFailure.AuthNotSupported,
+        return Redactor.Fail(RegistryFailure.AuthNotSupported,
             endpoint.Host,
-            $"{endpoint.Host} names the token server {realm.Scheme}://{realm.Authority}, which is not known to be its own; nothing was sent there.{mend}");
+            $"{endpoint.Host} names the token server {Redactor.Words($"{realm.Scheme}://{realm.Authority}")}, which is not known to be its own; nothing was sent there.{mend}");
     }
 
     private RegistryException TokenServer(RegistryFailure failure, string server, string what, Exception? inner = null)
-        => new(failure, endpoint.Host, $"The token server {server} of {endpoint.Host} {what}.", inner);
+        => Redactor.Fail(failure, endpoint.Host, $"The token server {server} of {endpoint.Host} {what}.", inner);
 
-    private RegistryException Missing(string refused) => new(
+    private RegistryException Missing(string refused) => Redactor.Fail(
         RegistryFailure.CredentialsMissing, endpoint.Host, $"{endpoint.Host} wants credentials, and none were found (RegistrySdkCredential items, environment variables, docker and podman configuration). {refused}.");
 
     private RegistryException RefusedAtRegistry(Credential credential, AuthenticationHeaderValue sent, string refused, bool isForbidden, TokenScope scope)
@@ -494,7 +501,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         var says = isRight
             ? $"{endpoint.Host} does not give {(scope.Push ? "push" : "pull")} access to {scope.Repository} with the credentials from {credential.Source} ({refused})."
             : $"{endpoint.Host} refuses {Holder(credential)} ({refused}).";
-        return new(failure, endpoint.Host, says + CredentialHints.Of(credential, endpoint, failure, RepositoryReference.Of(endpoint.Host, scope.Repository)));
+        return Redactor.Fail(failure, endpoint.Host, says + CredentialHints.Of(credential, endpoint, failure, RepositoryReference.Of(endpoint.Host, scope.Repository)));
     }
 
     private static string Holder(Credential credential) => credential.Kind switch
@@ -531,9 +538,6 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
 
         /// <summary>Why reading is done as an outsider; null: it is not.</summary>
         public RegistryException? ReadRefusal;
-
-        /// <summary>The credential, if it was found.</summary>
-        public Credential? Credential => _credential is { IsCompletedSuccessfully: true } found ? found.Result : null;
 
         /// <summary>Looks for the credential once. A source that is broken says so each time; one that was cancelled is asked again.</summary>
         public Task<Credential?> CredentialAsync(Func<Task<Credential?>> find)
@@ -578,7 +582,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
 internal static class ErrorWords
 {
     /// <summary><c> CODE 'message'</c> with a leading space, plain and bounded; empty where there are none.</summary>
-    public static string Of(byte[] body)
+    public static string Of(byte[] body, Redactor redactor)
     {
         try
         {
@@ -604,6 +608,9 @@ internal static class ErrorWords
 
         static string? Text(JsonElement e, string name) => e.TryGetProperty(name, out var v) ? v.ToString() : null;
 
-        static string Words(string? code, string? message) => (string.IsNullOrWhiteSpace(code) ? string.Empty : " " + RegistryClient.Clean(code)) + (string.IsNullOrWhiteSpace(message) ? string.Empty : $" '{RegistryClient.Clean(message)}'");
+        // Together: half a secret may stand in each.
+        string Words(string? code, string? message) => redactor.Repeats(code + message)
+            ? " " + redactor.Words(code + message)
+            : (string.IsNullOrWhiteSpace(code) ? string.Empty : " " + redactor.Words(code)) + (string.IsNullOrWhiteSpace(message) ? string.Empty : $" '{redactor.Words(message)}'");
     }
 }

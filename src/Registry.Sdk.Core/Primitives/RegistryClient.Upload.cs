@@ -12,6 +12,8 @@ public sealed partial class RegistryClient
     // A registry that wants larger chunks is not buffered for.
     private const long MaxChunkSize = 64 << 20;
 
+    private const int MaxRestarts = 5;
+
     private const long ExpectContinueFrom = 1 << 20;
 
     /// <summary>Opens an upload session; by this the push right is proven.</summary>
@@ -88,7 +90,7 @@ public sealed partial class RegistryClient
                         session = await StartUploadAsync(cancellationToken).ConfigureAwait(false);
                         break;
                     case HttpStatusCode.NotFound when !IsHtml(response):
-                        throw new RegistryException(RegistryFailure.Rejected, _endpoint.Host, $"PUT blob {blob.Digest} at {Repository} is answered with 404{await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false)}: the registry forgets upload sessions that it has just opened.");
+                        throw Fail(RegistryFailure.Rejected, $"PUT blob {blob.Digest} at {Repository} is answered with 404{await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false)}: the registry forgets upload sessions that it has just opened.");
                     default:
                         throw await UnexpectedAsync(response, $"PUT blob {blob.Digest}", cancellationToken).ConfigureAwait(false);
                 }
@@ -147,13 +149,14 @@ public sealed partial class RegistryClient
         var size = Math.Max(ChunkSize, session.MinChunkLength);
         if (size > MaxChunkSize)
         {
-            throw new RegistryException(RegistryFailure.Rejected, _endpoint.Host, $"{what} at {Repository}: it refuses the blob as a whole, and wants chunks of at least {session.MinChunkLength} bytes, more than the {MaxChunkSize} that are sent at once.");
+            throw Fail(RegistryFailure.Rejected, $"{what} at {Repository}: it refuses the blob as a whole, and wants chunks of at least {session.MinChunkLength} bytes, more than the {MaxChunkSize} that are sent at once.");
         }
 
         var location = session.Location;
         var buffer = new byte[Math.Min(size, blob.Size)];
         long sent = 0;
         var resumed = false;
+        var restarts = 0;
         var stream = local.Open(static _ => { });
         try
         {
@@ -170,9 +173,10 @@ public sealed partial class RegistryClient
                         resumed = false;
                         progress?.Report(sent);
                         break;
-                    case HttpStatusCode.RequestedRangeNotSatisfiable when !resumed:
-                        // It has another count: go on from there, once.
+                    case HttpStatusCode.RequestedRangeNotSatisfiable when !resumed && restarts < MaxRestarts:
+                        // It has another count: go on from there, once; and not for ever where it takes each chunk and then has none.
                         resumed = true;
+                        restarts++;
                         var refusal = await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
                         (location, sent) = await ResumeAsync(location, blob, sent, refusal, cancellationToken).ConfigureAwait(false);
                         await stream.DisposeAsync().ConfigureAwait(false);
@@ -180,7 +184,7 @@ public sealed partial class RegistryClient
                         await SkipAsync(stream, sent, buffer, cancellationToken).ConfigureAwait(false);
                         break;
                     case HttpStatusCode.RequestEntityTooLarge:
-                        throw new RegistryException(RegistryFailure.Rejected, _endpoint.Host, $"{what} at {Repository} is answered with 413 to {length} bytes: the registry, or a proxy before it (nginx: client_max_body_size), takes no request of that size.");
+                        throw Fail(RegistryFailure.Rejected, $"{what} at {Repository} is answered with 413 to {length} bytes: the registry, or a proxy before it (nginx: client_max_body_size), takes no request of that size.");
                     default:
                         throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
                 }

@@ -42,6 +42,9 @@ public sealed partial class RegistryClient : IImageRepository
     /// <summary>The repository.</summary>
     public RepositoryReference Repository { get; }
 
+    /// <summary>Keeps secrets out of what is said.</summary>
+    private Redactor Redactor => _authenticator.Redactor;
+
     /// <inheritdoc/>
     ImagePlace IImageRepository.Place => Repository;
 
@@ -60,12 +63,45 @@ public sealed partial class RegistryClient : IImageRepository
         using var response = await SendAsync(HttpMethod.Get, Address("/v2/"), new(Repository.Name, Push: true), null, cancellationToken).ConfigureAwait(false);
         if (response.StatusCode != HttpStatusCode.OK)
         {
-            throw await UnexpectedAsync(response, "GET /v2/", cancellationToken).ConfigureAwait(false);
+            var refusal = await UnexpectedAsync(response, "GET /v2/", cancellationToken).ConfigureAwait(false);
+            if (response.StatusCode == HttpStatusCode.NotFound && await ServesRepositoryAsync(cancellationToken).ConfigureAwait(false))
+            {
+                // The spec wants the ping answered; some proxies route the repositories alone.
+                return;
+            }
+
+            throw refusal;
         }
 
         if (IsHtml(response))
         {
             throw NotARegistry("GET /v2/", "a web page (HTML)");
+        }
+    }
+
+    /// <summary>Whether what answers for the repository's tag list is a registry, whatever it says of the repository.</summary>
+    private async Task<bool> ServesRepositoryAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await SendAsync(HttpMethod.Get, Address($"/v2/{Repository.Name}/tags/list?n=1"), new(Repository.Name, Push: true), null, cancellationToken).ConfigureAwait(false);
+            if (response.StatusCode == HttpStatusCode.NotFound)
+            {
+                // A registry names the reason; a web server does not.
+                return !IsHtml(response) && (await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false)).Length > 0;
+            }
+
+            return response.StatusCode == HttpStatusCode.OK && !IsHtml(response)
+                && RegistryJson.Parse(await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, Redactor, AnswerTimeout, cancellationToken).ConfigureAwait(false)) is { } list && list.ContainsKey("tags");
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+        catch (RegistryException e) when (e.Failure is RegistryFailure.WrongContent or RegistryFailure.NotARegistry or RegistryFailure.Denied)
+        {
+            // Authenticated, but without the right to list: who pushes need not have it.
+            return e.Failure == RegistryFailure.Denied;
         }
     }
 
@@ -91,7 +127,7 @@ public sealed partial class RegistryClient : IImageRepository
             throw NotARegistry(what, "a web page (HTML)");
         }
 
-        var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, AnswerTimeout, cancellationToken).ConfigureAwait(false);
+        var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, Redactor, AnswerTimeout, cancellationToken).ConfigureAwait(false);
         if (content.Length == 0)
         {
             throw NotARegistry(what, "an empty body");
@@ -102,14 +138,14 @@ public sealed partial class RegistryClient : IImageRepository
         var expected = Digest.TryParse(reference, out var byDigest) ? byDigest : Digest.TryParse(announced, out var byHeader) ? byHeader : null;
         if (expected is not null && expected != digest)
         {
-            throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} should have been {expected} but is {digest}.");
+            throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} should have been {expected} but is {digest}.");
         }
 
         var mediaType = response.Content.Headers.ContentType?.MediaType ?? string.Empty;
         if (!MediaTypes.IsIndex(mediaType) && !MediaTypes.IsManifest(mediaType))
         {
             // Some servers say application/json; the manifest itself knows better. Anything else is not an image.
-            mediaType = MediaTypes.OfManifest(content) ?? throw NotARegistry(what, $"content of type '{Clean(mediaType)}', which is no image manifest");
+            mediaType = MediaTypes.OfManifest(content) ?? throw NotARegistry(what, $"content of type '{Redactor.Words(mediaType)}', which is no image manifest");
         }
 
         return new(new(mediaType, digest, content.Length), content);
@@ -131,7 +167,7 @@ public sealed partial class RegistryClient : IImageRepository
         {
             if (Digest.TryParse(reference, out var asked) && asked != digest)
             {
-                throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} is answered with {digest}.");
+                throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} is answered with {digest}.");
             }
 
             return digest;
@@ -142,7 +178,7 @@ public sealed partial class RegistryClient : IImageRepository
     }
 
     /// <summary>Whether the repository holds a blob. A blob of another size is not the one that was meant.</summary>
-    /// <exception cref="RegistryException">WrongDescriptor if the blob has the digest, but not the size; WrongContent if it has neither.</exception>
+    /// <exception cref="RegistryException">WrongDescriptor if the blob has the digest, but is smaller; WrongContent if it has another digest, or is larger.</exception>
     public async Task<bool> HasBlobAsync(Descriptor blob, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(blob);
@@ -171,13 +207,14 @@ public sealed partial class RegistryClient : IImageRepository
             return true;
         }
 
-        // Who is wrong, the registry or whoever wrote the size? Its bytes tell.
+        // Who is wrong, the registry or whoever wrote the size? Its bytes tell. But more of them than the image says are not fetched to find out:
+        // a registry can claim any number, and go on for ever.
         var other = new Descriptor(blob.MediaType, blob.Digest, length.Value);
         try
         {
-            if (length > 0 && await CopyBlobToAsync(other, Stream.Null, cancellationToken).ConfigureAwait(false))
+            if (length > 0 && length < blob.Size && await CopyBlobToAsync(other, Stream.Null, cancellationToken).ConfigureAwait(false))
             {
-                throw new RegistryException(RegistryFailure.WrongDescriptor, _endpoint.Host, $"the blob {blob.Digest} at {Repository} has {length} bytes, and its digest is right: the image that says {blob.Size} bytes is malformed.");
+                throw Fail(RegistryFailure.WrongDescriptor, $"the blob {blob.Digest} at {Repository} has {length} bytes, and its digest is right: the image that says {blob.Size} bytes is malformed.");
             }
         }
         catch (RegistryException e) when (e.Failure is RegistryFailure.WrongContent or RegistryFailure.NotARegistry)
@@ -185,7 +222,7 @@ public sealed partial class RegistryClient : IImageRepository
             // Then the registry is.
         }
 
-        throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} has {length} bytes instead of {blob.Size}.");
+        throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} has {length} bytes instead of {blob.Size}.");
     }
 
     /// <summary>Reads a small blob (an image config) into memory, checked against its digest; null if there is none.</summary>
@@ -195,7 +232,7 @@ public sealed partial class RegistryClient : IImageRepository
         var what = $"GET blob {blob.Digest}";
         if (blob.Size > MaxManifestBytes)
         {
-            throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} claims {blob.Size} bytes; an image config has at most {MaxManifestBytes}.");
+            throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} claims {blob.Size} bytes; an image config has at most {MaxManifestBytes}.");
         }
 
         using var response = await SendAsync(HttpMethod.Get, BlobAddress(blob.Digest), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false);
@@ -209,9 +246,9 @@ public sealed partial class RegistryClient : IImageRepository
             throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
         }
 
-        var content = await ReadBoundedAsync(response, (int)blob.Size, _endpoint.Host, AnswerTimeout, cancellationToken).ConfigureAwait(false);
+        var content = await ReadBoundedAsync(response, (int)blob.Size, _endpoint.Host, Redactor, AnswerTimeout, cancellationToken).ConfigureAwait(false);
         var digest = Digest.Of(content);
-        return digest == blob.Digest ? content : throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} is {digest} ({content.Length} bytes).");
+        return digest == blob.Digest ? content : throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} is {digest} ({content.Length} bytes).");
     }
 
     /// <summary>Streams a blob into <paramref name="target"/> and checks size and digest; false if there is none. On failure the target holds rubbish.</summary>
@@ -252,7 +289,7 @@ public sealed partial class RegistryClient : IImageRepository
         var digest = Digest.FromHash(hash.GetHashAndReset());
         return total == blob.Size && digest == blob.Digest
             ? true
-            : throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} is {(total > blob.Size ? "larger than" : $"{total} bytes, digest {digest}, instead of")} {blob.Size} bytes.");
+            : throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} is {(total > blob.Size ? "larger than" : $"{total} bytes, digest {digest}, instead of")} {blob.Size} bytes.");
 
         async ValueTask<T> ReadAsync<T>(Func<ValueTask<T>> read)
         {
@@ -340,7 +377,7 @@ public sealed partial class RegistryClient : IImageRepository
                 throw NotARegistry(what, "a web page (HTML)");
             }
 
-            var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, AnswerTimeout, cancellationToken).ConfigureAwait(false);
+            var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, Redactor, AnswerTimeout, cancellationToken).ConfigureAwait(false);
             yield return (Object(content), response.Headers);
 
             var answered = response.RequestMessage!.RequestUri!;
@@ -348,7 +385,7 @@ public sealed partial class RegistryClient : IImageRepository
             address = next is null ? null : Resolve(answered, next, what);
             if (address is not null && !SameOrigin(address, _endpoint.BaseAddress))
             {
-                throw NotARegistry(what, $"a next page at {address.Authority}, where nothing is asked");
+                throw NotARegistry(what, $"a next page at {Redactor.Words(address.Authority)}, where nothing is asked");
             }
         }
 
@@ -396,24 +433,24 @@ public sealed partial class RegistryClient : IImageRepository
     }
 
     /// <summary>What a transport failure means, in words for a person.</summary>
-    internal static string Explain(Exception exception)
+    internal static string Explain(Exception exception, Redactor redactor)
     {
         for (var e = exception; e is not null; e = e.InnerException)
         {
             switch (e)
             {
                 case CertificateProblem certificate:
-                    return $"{certificate.Message}.";
+                    return $"{(redactor.Repeats(certificate.Message) ? redactor.Words(certificate.Message) : certificate.Message)}.";
                 case AuthenticationException tls:
-                    return $"TLS failed ({Clean(tls.Message)}).";
+                    return $"TLS failed ({redactor.Words(tls.Message)}).";
                 case System.Net.Sockets.SocketException socket:
-                    return $"{Clean(socket.Message)}.";
+                    return $"{redactor.Words(socket.Message)}.";
                 case OperationCanceledException or TimeoutException:
                     return "no answer in time.";
             }
         }
 
-        return Clean(exception.Message);
+        return Redactor.QuotesHexadecimal(exception) ? "its chunked answer can't be read" : redactor.Words(exception.Message);
     }
 
     internal static RegistryFailure FailureOf(Exception exception)
@@ -429,7 +466,7 @@ public sealed partial class RegistryClient : IImageRepository
         return RegistryFailure.Unreachable;
     }
 
-    internal static async Task<byte[]> ReadBoundedAsync(HttpResponseMessage response, int limit, RegistryHost host, TimeSpan time, CancellationToken cancellationToken)
+    internal static async Task<byte[]> ReadBoundedAsync(HttpResponseMessage response, int limit, RegistryHost host, Redactor redactor, TimeSpan time, CancellationToken cancellationToken)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(time);
@@ -445,7 +482,7 @@ public sealed partial class RegistryClient : IImageRepository
                 {
                     if (buffer.Length + read > limit)
                     {
-                        throw new RegistryException(RegistryFailure.WrongContent, host, $"{host} answers with more than the {limit} bytes that are possible here.");
+                        throw redactor.Fail(RegistryFailure.WrongContent, host, $"{host} answers with more than the {limit} bytes that are possible here.");
                     }
 
                     buffer.Write(chunk, 0, read);
@@ -456,7 +493,7 @@ public sealed partial class RegistryClient : IImageRepository
         }
         catch (Exception e) when (e is not RegistryException && IsTransport(e, cancellationToken))
         {
-            throw new RegistryException(RegistryFailure.Unreachable, host, $"{host} broke off while answering: {Explain(e)}", e);
+            throw redactor.Fail(RegistryFailure.Unreachable, host, $"{host} broke off while answering: {Explain(e, redactor)}", e);
         }
     }
 
@@ -484,16 +521,16 @@ public sealed partial class RegistryClient : IImageRepository
 
             using (response)
             {
-                var refused = $"{method} {address.AbsolutePath} is answered with {status}";
+                var refused = $"{method} {Path(address)} is answered with {status}";
                 if (IsHtml(response) && status == 403)
                 {
-                    throw NotARegistry($"{method} {address.AbsolutePath}", "403 and a web page (HTML)");
+                    throw NotARegistry($"{method} {Path(address)}", "403 and a web page (HTML)");
                 }
 
-                var words = _authenticator.Redact(await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false), Repository.Name);
+                var words = await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false);
                 if (Throttling.Is(status, words))
                 {
-                    throw RegistryException.Throttled(_endpoint.Host, refused + words, Throttling.RetryAfter(response.Headers, words, DateTimeOffset.UtcNow));
+                    throw RegistryException.Throttled(Redactor, _endpoint.Host, refused + words, Throttling.RetryAfter(response.Headers, words, DateTimeOffset.UtcNow));
                 }
 
                 var challenges = Challenges(response);
@@ -518,7 +555,7 @@ public sealed partial class RegistryClient : IImageRepository
     private async Task<HttpResponseMessage> FollowAsync(
         HttpMethod method, Uri address, AuthenticationHeaderValue? authorization, Func<HttpContent>? body, bool acceptManifests, SilenceGuard? silence, CancellationToken cancellationToken)
     {
-        var what = $"{method} {address.AbsolutePath}";
+        var what = $"{method} {Path(address)}";
         var expects = true;
         for (var hop = 0; ; hop++)
         {
@@ -548,11 +585,11 @@ public sealed partial class RegistryClient : IImageRepository
             }
             catch (Exception e) when (IsTransport(e, cancellationToken))
             {
-                _trace($"{method} {address.GetLeftPart(UriPartial.Path)} failed: {Explain(e)}");
+                _trace($"{method} {Shown(address)} failed: {Explain(e, Redactor)}");
                 throw Unreachable(what, e);
             }
 
-            _trace($"{method} {address.GetLeftPart(UriPartial.Path)} {(int)response.StatusCode}");
+            _trace($"{method} {Shown(address)} {(int)response.StatusCode}");
             var status = (int)response.StatusCode;
             if (status == 417 && expects)
             {
@@ -586,7 +623,7 @@ public sealed partial class RegistryClient : IImageRepository
     {
         if (!SameOrigin(address, _endpoint.BaseAddress) && !MayLeadTo(_endpoint, address))
         {
-            throw NotARegistry(what, $"a redirect to {address.Scheme}://{address.Authority}, where nothing is sent");
+            throw NotARegistry(what, $"a redirect to {Redactor.Words($"{address.Scheme}://{address.Authority}")}, where nothing is sent");
         }
     }
 
@@ -665,7 +702,7 @@ public sealed partial class RegistryClient : IImageRepository
     {
         if (response.Headers.TryGetValues("Docker-Content-Digest", out var values) && Digest.TryParse(values.FirstOrDefault(), out var stored) && stored != sent)
         {
-            throw new RegistryException(RegistryFailure.WrongContent, _endpoint.Host, $"{what} at {Repository} was stored as {stored} instead of {sent}.");
+            throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} was stored as {stored} instead of {sent}.");
         }
     }
 
@@ -684,18 +721,18 @@ public sealed partial class RegistryClient : IImageRepository
             return NotARegistry(what, $"{(int)response.StatusCode} and a web page (HTML)");
         }
 
-        var words = _authenticator.Redact(await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false), Repository.Name);
+        var words = await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false);
         var status = (int)response.StatusCode;
         // 2xx that the protocol does not know here, and 404 on addresses every registry has, come from something else.
         var failure = status is >= 200 and < 300 || (status == 404 && words.Length == 0) ? RegistryFailure.NotARegistry : RegistryFailure.Rejected;
-        return new(failure, _endpoint.Host, $"{what} at {Repository} is answered with {status}{words}.");
+        return Fail(failure, $"{what} at {Repository} is answered with {status}{words}.");
     }
 
     private async Task<string> ErrorTextAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
         try
         {
-            return ErrorWords.Of(await ReadBoundedAsync(response, 64 * 1024, _endpoint.Host, AnswerTimeout, cancellationToken).ConfigureAwait(false));
+            return ErrorWords.Of(await ReadBoundedAsync(response, 64 * 1024, _endpoint.Host, Redactor, AnswerTimeout, cancellationToken).ConfigureAwait(false), Redactor);
         }
         catch (RegistryException)
         {
@@ -704,12 +741,14 @@ public sealed partial class RegistryClient : IImageRepository
         }
     }
 
-    private RegistryException NotARegistry(string what, string answer) => new(RegistryFailure.NotARegistry, _endpoint.Host, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.");
+    private RegistryException Fail(RegistryFailure failure, string message, Exception? inner = null) => Redactor.Fail(failure, _endpoint.Host, message, inner);
+
+    private RegistryException NotARegistry(string what, string answer) => Fail(RegistryFailure.NotARegistry, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.");
 
     private RegistryException Unreachable(string what, Exception e)
     {
         var at = _endpoint.IsMapped ? $"{_endpoint.Host} (re-mapped to {_endpoint.BaseAddress.Authority})" : _endpoint.Host.Name;
-        return new(FailureOf(e), _endpoint.Host, $"{at} can't be reached ({what}): {Explain(e)}", e);
+        return Fail(FailureOf(e), $"{at} can't be reached ({what}): {Explain(e, Redactor)}", e);
     }
 
     internal static bool IsTransport(Exception e, CancellationToken cancellationToken)
@@ -730,6 +769,20 @@ public sealed partial class RegistryClient : IImageRepository
         }
 
         return plain.TrimEnd('.');
+    }
+
+    /// <summary>An address for messages: without query and user, and where a registry made it (Location), as foreign as all its words.</summary>
+    private string Shown(Uri address)
+    {
+        var origin = $"{address.Scheme}://{address.Authority}";
+        return (SameOrigin(address, _endpoint.BaseAddress) ? origin : Redactor.Words(origin)) + Path(address);
+    }
+
+    private string Path(Uri address)
+    {
+        var own = $"/v2/{Repository.Name}/";
+        var path = address.AbsolutePath;
+        return path == "/v2/" ? path : path.StartsWith(own, StringComparison.Ordinal) ? own + Redactor.Words(path[own.Length..]) : Redactor.Words(path);
     }
 
     internal Uri Address(string pathAndQuery) => new(_endpoint.BaseAddress, pathAndQuery);

@@ -17,11 +17,13 @@ public sealed class RegistryConnections : IDisposable
     /// <param name="endpoints">Where registries answer.</param>
     /// <param name="credentials">What they may be shown.</param>
     /// <param name="trace">Receives one redacted line per request (method, address without query, status).</param>
-    public RegistryConnections(EndpointMap endpoints, ICredentialSource credentials, Action<string>? trace = null)
+    /// <param name="redactor">Keeps secrets out of what is said; shared by the connections of one publish. Null: one of its own.</param>
+    public RegistryConnections(EndpointMap endpoints, ICredentialSource credentials, Action<string>? trace = null, Redactor? redactor = null)
     {
         _endpoints = endpoints;
         _credentials = credentials;
-        _trace = trace ?? (static _ => { });
+        Redactor = redactor ?? new();
+        _trace = line => trace?.Invoke(PlainText.Of(Redactor.Finish(line)));
     }
 
     /// <summary>How long a registry may be silent.</summary>
@@ -29,6 +31,9 @@ public sealed class RegistryConnections : IDisposable
 
     /// <summary>How long a token server may be silent.</summary>
     internal TimeSpan TokenTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Keeps the secrets that were used over these connections out of what is said.</summary>
+    public Redactor Redactor { get; }
 
     /// <summary>Where a host answers.</summary>
     public RegistryEndpoint Endpoint(RegistryHost host) => _endpoints.Resolve(host);
@@ -57,7 +62,7 @@ public sealed class RegistryConnections : IDisposable
             var http = endpoint.IsLoopback ? _loopback : _http;
             if (!_authenticators.TryGetValue(repository.Host.Name, out var authenticator))
             {
-                _authenticators.Add(repository.Host.Name, authenticator = new(endpoint, _credentials, http, _trace) { TokenTimeout = TokenTimeout });
+                _authenticators.Add(repository.Host.Name, authenticator = new(endpoint, _credentials, http, _trace, Redactor) { TokenTimeout = TokenTimeout });
             }
 
             return new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout };

@@ -54,11 +54,12 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
     public TimeSpan? RetryAfter { get; private init; }
 
     /// <summary>A limit on how often may be asked.</summary>
+    /// <param name="redactor">Knows what the message must not repeat.</param>
     /// <param name="host">Which registry.</param>
     /// <param name="refused">What was answered, without a full stop.</param>
     /// <param name="retryAfter">How long it asks to wait, if it says.</param>
-    internal static RegistryException Throttled(RegistryHost host, string refused, TimeSpan? retryAfter)
-        => new(RegistryFailure.Throttled, host, $"{refused}: it limits how often it is asked{(retryAfter is { } wait ? $", and asks to wait {Throttling.InWords(wait)}" : string.Empty)}.") { RetryAfter = retryAfter };
+    internal static RegistryException Throttled(Redactor redactor, RegistryHost host, string refused, TimeSpan? retryAfter)
+        => new(RegistryFailure.Throttled, host, $"{redactor.Finish(refused)}: it limits how often it is asked{(retryAfter is { } wait ? $", and asks to wait {Throttling.InWords(wait)}" : string.Empty)}.") { RetryAfter = retryAfter };
 }
 
 /// <summary>A blob on this machine is not what its descriptor says: nothing a registry is to blame for.</summary>

@@ -88,7 +88,7 @@ public static class GitHubReport
     /// </summary>
     internal static string Escape(string text)
     {
-        var plain = PlainText.Of(text);
+        var plain = PlainText.Visible(text);
         var result = new StringBuilder(plain.Length + 8);
         for (var i = 0; i < plain.Length; i++)
         {

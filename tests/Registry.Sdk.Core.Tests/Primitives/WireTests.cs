@@ -176,5 +176,5 @@ public sealed class WireTests
     [InlineData("[]", "")]
     [InlineData("<html>", "")]
     [InlineData("", "")]
-    public void Error_words(string json, string words) => Assert.Equal(words, ErrorWords.Of(Encoding.UTF8.GetBytes(json)));
+    public void Error_words(string json, string words) => Assert.Equal(words, ErrorWords.Of(Encoding.UTF8.GetBytes(json), new()));
 }

@@ -41,6 +41,13 @@ internal sealed class Wire : ICredentialSource, IDisposable
     /// <summary>The client of a repository.</summary>
     public RegistryClient Open(string name = "team/app") => _connections.Open(new RepositoryReference(_host, name));
 
+    /// <summary>The client of a repository of another registry, over the same connections.</summary>
+    public RegistryClient Open(string name, string address)
+    {
+        Assert.True(RegistryHost.TryParse(address, out var host));
+        return _connections.Open(new RepositoryReference(host, name));
+    }
+
     public static Credential Login(string user, string password, CredentialKind kind = CredentialKind.Password) => new(user, new(password), "the test", kind);
 
     public Task<Credential?> FindAsync(RegistryEndpoint endpoint, RepositoryReference repository, CancellationToken cancellationToken)
