@@ -60,8 +60,8 @@ public static partial class CiDetection
 
     /// <summary>
     /// Whether a branch's name is how services call a pull request that they build: <c>refs/pull/7/merge</c> or <c>pull/7</c> (GitHub, Azure Repos),
-    /// <c>pull-requests/7/from</c> (Bitbucket), <c>merge-requests/7/head</c> (GitLab), <c>pr/7/merge</c>, <c>PR-7</c>, <c>MR-7-merge</c> (Jenkins). A real
-    /// branch of such a name is taken for one too: it then pushes nothing, which is the lesser harm.
+    /// <c>pull-requests/7/from</c> (Bitbucket), <c>merge-requests/7/head</c> (GitLab), <c>pr/7/merge</c>, <c>PR-7</c>, <c>MR-7-merge</c> (Jenkins),
+    /// <c>refs/changes/11/4711/2</c> (Gerrit). A real branch of such a name is taken for one too: it then pushes nothing, which is the lesser harm.
     /// </summary>
     internal static bool IsPullRef(string? name, out string? number)
     {
@@ -70,7 +70,7 @@ public static partial class CiDetection
         return match.Success;
     }
 
-    [GeneratedRegex(@"\A(refs/)?((pull|pull-requests|merge-requests|pr)/(?<number>[0-9]+)(/(merge|head|from))?|(PR|MR)-(?<number>[0-9]+)(-(merge|head))?)\z", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"\A(refs/)?((pull|pull-requests|merge-requests|pr)/(?<number>[0-9]+)(/(merge|head|from))?|changes/[0-9]+/(?<number>[0-9]+)/[0-9]+|(PR|MR)-(?<number>[0-9]+)(-(merge|head))?)\z", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex PullRef();
 
     /// <summary>The number in <c>refs/pull/7/merge</c>; null for any other ref.</summary>

@@ -29,14 +29,17 @@ internal static class GitHubActions
             RunUrl = repository is null || runId is null ? null : RepositoryUrl.WithoutCredentials($"{server}/{repository}/actions/runs/{runId}"),
         };
 
-        // The event before the ref: pull_request_target and workflow_run run "on" the default branch, with its secrets.
+        // The event before the ref: pull_request_target, workflow_run, comments and checks run "on" the default branch, with its secrets; what a workflow
+        // then checks out by hand may be a pull request's.
         var eventName = environment.Variable("GITHUB_EVENT_NAME");
         return eventName switch
         {
             "workflow_run" => AfterWorkflowRun(facts, environment, readFile, repository),
             _ when eventName?.StartsWith("pull_request", StringComparison.Ordinal) == true || fullRef?.StartsWith("refs/pull/", StringComparison.Ordinal) == true
                 => OfPullRequest(facts, environment, readFile, repository, fullRef),
-            _ => facts,
+            null or "push" or "schedule" => facts,
+            "issue_comment" or "check_run" or "check_suite" => MaybeOfPullRequest(facts, environment, readFile, repository, mayBeOfOther: false),
+            _ => MaybeOfPullRequest(facts, environment, readFile, repository, mayBeOfOther: true),
         };
     }
 
@@ -54,6 +57,46 @@ internal static class GitHubActions
             Diagnostics = diagnostics,
         };
     }
+
+    /// <summary>Events that may be about a pull request: comments (<c>issue.pull_request</c>), checks, and any other whose payload holds one.</summary>
+    private static CiFacts MaybeOfPullRequest(
+        CiFacts facts, IReadOnlyDictionary<string, string> environment, Func<string, string?> readFile, string? repository, bool mayBeOfOther)
+    {
+        var (payload, diagnostics) = ReadEvent(environment, readFile, "so it is taken to be about a fork's pull request and pushes nothing");
+        if (payload is null && mayBeOfOther)
+        {
+            return facts;
+        }
+
+        var issue = Child(payload, "issue");
+        var checks = Child(payload, "check_suite") ?? Child(Child(payload, "check_run"), "check_suite");
+        var isOfForkChecks = IsObject(checks) && Text(checks, "head_branch") is null; // "a null value for head_branch" for a fork's
+        var pull = Child(payload, "pull_request") is { ValueKind: JsonValueKind.Object } own ? own
+            : Child(checks, "pull_requests") is { ValueKind: JsonValueKind.Array } pulls && pulls.GetArrayLength() > 0 ? pulls[0]
+            : (JsonElement?)null;
+        var isUnderstood = payload is not null && (mayBeOfOther || IsObject(issue) || IsObject(checks));
+        if (isUnderstood && pull is null && !isOfForkChecks && !IsObject(Child(issue, "pull_request")))
+        {
+            return facts;
+        }
+
+        return facts with
+        {
+            RefKind = CiRefKind.PullRequest,
+            RefName = Text(Child(pull, "head"), "ref"),
+            PullRequestNumber = Number(pull) ?? Number(issue),
+            IsFork = isOfForkChecks || (IsOther(Child(Child(pull, "head"), "repo"), repository) && !IsSame(pull)),
+            Diagnostics = diagnostics,
+        };
+    }
+
+    private static bool IsObject(JsonElement? element) => element is { ValueKind: JsonValueKind.Object };
+
+    /// <summary>Whether a pull request stays in one repository; that of a check has its repositories' ids alone.</summary>
+    private static bool IsSame(JsonElement? pull)
+        => Child(Child(Child(pull, "head"), "repo"), "id") is { ValueKind: JsonValueKind.Number } head
+            && Child(Child(Child(pull, "base"), "repo"), "id") is { ValueKind: JsonValueKind.Number } target
+            && head.GetRawText() == target.GetRawText();
 
     private static CiFacts AfterWorkflowRun(
         CiFacts facts, IReadOnlyDictionary<string, string> environment, Func<string, string?> readFile, string? repository)

@@ -25,10 +25,12 @@ internal static class Jenkins
             RunUrl = RepositoryUrl.WithoutCredentials(environment.Variable("BUILD_URL")),
         };
 
-        // In a multibranch project a change request's BRANCH_NAME is PR-7 or MR-7. The last two are the GitHub pull request builder's and the GitLab plugin's.
+        // In a multibranch project a change request's BRANCH_NAME is PR-7 or MR-7. The last three are the GitHub pull request builder's, the GitLab plugin's
+        // and Gerrit Trigger's, whose GIT_BRANCH is the branch that the change is for, as it is once the change is merged.
         var name = environment.Variable("BRANCH_NAME");
         var gitBranch = environment.Variable("GIT_BRANCH");
-        var change = environment.Variable("CHANGE_ID") ?? environment.Variable("ghprbPullId") ?? environment.Variable("gitlabMergeRequestIid");
+        var gerrit = environment.Variable("GERRIT_EVENT_TYPE") is "ref-updated" or "change-merged" ? null : environment.Variable("GERRIT_CHANGE_NUMBER");
+        var change = environment.Variable("CHANGE_ID") ?? environment.Variable("ghprbPullId") ?? environment.Variable("gitlabMergeRequestIid") ?? gerrit;
         var isPull = CiDetection.IsPullRef(name, out var number) || CiDetection.IsPullRef(WithoutRemote(gitBranch), out number);
         if (change is not null || isPull || environment.Variable("CHANGE_TARGET") is not null)
         {
@@ -39,8 +41,8 @@ internal static class Jenkins
                 RefName = CiDetection.RefName(source),
                 PullRequestNumber = CiDetection.Number(change) ?? number,
 
-                // The source plugins that name the branch name the fork as well, if it is one; the others say nothing of it.
-                IsFork = environment.Variable("CHANGE_FORK") is not null || source is null,
+                // The source plugins that name the branch name the fork as well, if it is one; the others say nothing of it. Whoever may write to Gerrit at all may propose a change.
+                IsFork = environment.Variable("CHANGE_FORK") is not null || source is null || gerrit is not null,
             };
         }
 

@@ -31,23 +31,23 @@ internal static class TeamCity
         };
 
         // The logical name is what a branch specification makes of the ref, and <default> for one of them; the root's own name for it is whole.
-        // With several roots nobody knows which one is meant.
+        // With several roots nobody knows which one is meant; a pull request of any of them is one.
         var refs = properties.Where(p => p.Key.StartsWith("teamcity.build.vcs.branch.", StringComparison.Ordinal)).Select(p => p.Value.Trim()).Distinct(StringComparer.Ordinal).ToList();
         var logical = properties.Variable("teamcity.build.branch");
         var name = refs is [{ Length: > 0 } only] ? only : logical is "<default>" ? null : logical;
 
-        var isPull = CiDetection.IsPullRef(name, out var number) || CiDetection.IsPullRef(logical, out number);
+        var numbers = refs.Append(logical).Select(r => CiDetection.IsPullRef(r, out var number) ? number : null).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
         var pull = properties.Variable("teamcity.pullRequest.number");
-        if (pull is not null || isPull || properties.Variable("teamcity.pullRequest.target.branch") is not null)
+        if (pull is not null || numbers.Count > 0 || properties.Variable("teamcity.pullRequest.target.branch") is not null)
         {
-            // "provided only if the source repository is the same as the target one"
+            // "provided only if the source repository is the same as the target one"; of another pull request, in another root, it says nothing.
             var source = properties.Variable("teamcity.pullRequest.source.branch");
             return facts with
             {
                 RefKind = CiRefKind.PullRequest,
                 RefName = CiDetection.RefName(CiDetection.SplitRef(source).Name ?? source),
-                PullRequestNumber = CiDetection.Number(pull) ?? number,
-                IsFork = source is null,
+                PullRequestNumber = CiDetection.Number(pull) ?? numbers.FirstOrDefault(),
+                IsFork = source is null || numbers.Exists(n => n != (pull ?? n)),
             };
         }
 

@@ -9,13 +9,19 @@ namespace Registry.Sdk.Core.Primitives;
 /// </summary>
 /// <param name="environment">Says where the files are.</param>
 /// <param name="helper">Runs helpers.</param>
-internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> environment, CredentialHelper helper)
+/// <param name="lifetime">Ends reading.</param>
+internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> environment, CredentialHelper helper, CancellationToken lifetime)
 {
     private const string DockerHubKey = "https://index.docker.io/v1/";
     private const string AuthVariable = "DOCKER_AUTH_CONFIG";
+    private const string FolderVariable = "DOCKER_CONFIG";
+    private const string FileVariable = "REGISTRY_AUTH_FILE";
+
+    // Logins are a few hundred bytes each.
+    private const int LargestFile = 1 << 20;
 
     // A file is read once, so that all of one publish sees the same.
-    private readonly Remembered<string, JsonElement?> _files = new(StringComparer.Ordinal);
+    private readonly Remembered<string, JsonElement?> _files = new(lifetime, StringComparer.Ordinal);
 
     /// <summary>The first that knows the host.</summary>
     /// <exception cref="CredentialException">A file or helper on the way there can't be used.</exception>
@@ -26,9 +32,9 @@ internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> enviro
             return credential;
         }
 
-        foreach (var (file, isLegacy) in Places())
+        foreach (var (file, isLegacy, variable) in Places())
         {
-            var root = await _files.GetAsync(file, token => ReadAsync(file, token), cancellationToken).ConfigureAwait(false);
+            var root = await _files.GetAsync(file, token => ReadAsync(file, variable, token), cancellationToken).ConfigureAwait(false);
             if (root is { } config && await FromFileAsync(config, isLegacy, file, host, repository, cancellationToken).ConfigureAwait(false) is { } found)
             {
                 return found;
@@ -50,62 +56,103 @@ internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> enviro
             : null;
     }
 
-    private IEnumerable<(string File, bool IsLegacy)> Places()
+    /// <summary>Where logins may be; with the variable that says so, if one of docker's or podman's own does.</summary>
+    private IEnumerable<(string File, bool IsLegacy, string? Variable)> Places()
     {
         var home = Variable("HOME") ?? Variable("USERPROFILE");
-        if (Variable("DOCKER_CONFIG") is { } dockerConfig)
+        if (Variable(FolderVariable) is { } dockerConfig)
         {
-            yield return (Path.Combine(dockerConfig, "config.json"), false);
+            yield return (Path.Combine(dockerConfig, "config.json"), false, FolderVariable);
         }
         else if (home is not null)
         {
-            yield return (Path.Combine(home, ".docker", "config.json"), false);
+            yield return (Path.Combine(home, ".docker", "config.json"), false, null);
         }
 
-        if (Variable("REGISTRY_AUTH_FILE") is { } authFile)
+        if (Variable(FileVariable) is { } authFile)
         {
-            yield return (authFile, false);
+            yield return (authFile, false, FileVariable);
             yield break;
         }
 
         if (Variable("XDG_RUNTIME_DIR") is { } runtime)
         {
-            yield return (Path.Combine(runtime, "containers", "auth.json"), false);
+            yield return (Path.Combine(runtime, "containers", "auth.json"), false, null);
         }
 
         var config = Variable("XDG_CONFIG_HOME");
         if (config is not null)
         {
-            yield return (Path.Combine(config, "containers", "auth.json"), false);
+            yield return (Path.Combine(config, "containers", "auth.json"), false, null);
         }
 
         // On macOS and Windows podman keeps to it whatever XDG says.
         if (home is not null && (config is null || !OperatingSystem.IsLinux()))
         {
-            yield return (Path.Combine(home, ".config", "containers", "auth.json"), false);
+            yield return (Path.Combine(home, ".config", "containers", "auth.json"), false, null);
         }
 
         if (home is not null)
         {
-            yield return (Path.Combine(home, ".dockercfg"), true);
+            yield return (Path.Combine(home, ".dockercfg"), true, null);
         }
     }
 
-    private static async Task<JsonElement?> ReadAsync(string file, CancellationToken cancellationToken)
+    private static async Task<JsonElement?> ReadAsync(string file, string? variable, CancellationToken cancellationToken)
     {
-        if (!File.Exists(file))
-        {
-            return null;
-        }
-
         try
         {
-            return Parse(await File.ReadAllBytesAsync(file, cancellationToken).ConfigureAwait(false), file, file, "Correct or remove it");
+            if (Directory.Exists(file))
+            {
+                throw new CredentialException($"{Named(file, variable)} is a folder where a file is expected. Remove it{(variable is null ? "" : " or correct the variable")}, and log in again (docker login).", file);
+            }
+
+            if (!File.Exists(file))
+            {
+                return WhyAbsent(file, variable) is { } error ? throw error : null;
+            }
+
+            if (!SpecialFile.IsRegular(file))
+            {
+                throw new CredentialException($"{Named(file, variable)} is no regular file but a pipe, a device or the like, which is not read. Put the logins into a file.", file);
+            }
+
+            return Parse(await BytesAsync(file, variable, cancellationToken).ConfigureAwait(false), file, file, "Correct or remove it");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new CredentialException($"{file} can't be read: {e.Message}", file);
         }
+    }
+
+    /// <summary>What is wrong where there is no file; null where that is usual. Who names a file means one; docker itself creates the folder of DOCKER_CONFIG when it logs in.</summary>
+    private static CredentialException? WhyAbsent(string file, string? variable) => variable switch
+    {
+        FileVariable => new($"REGISTRY_AUTH_FILE names {file}, which does not exist. Log in again (podman login), correct or unset REGISTRY_AUTH_FILE.", file),
+        FolderVariable when Path.GetDirectoryName(file) is { } folder && File.Exists(folder)
+            => new($"DOCKER_CONFIG names the file {folder}; it has to name the folder that holds config.json. Correct or unset DOCKER_CONFIG.", folder),
+        _ => null,
+    };
+
+    private static string Named(string file, string? variable) => variable is null ? file : $"{file} ({variable})";
+
+    /// <summary>All of a file, whatever length it says it has.</summary>
+    private static async Task<byte[]> BytesAsync(string file, string? variable, CancellationToken cancellationToken)
+    {
+        var stream = new FileStream(file, new FileStreamOptions { Options = FileOptions.Asynchronous, Share = FileShare.ReadWrite | FileShare.Delete });
+        await using var closing = stream.ConfigureAwait(false);
+        using var kept = new MemoryStream();
+        var buffer = new byte[4096];
+        while (await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var count)
+        {
+            kept.Write(buffer, 0, count);
+            if (kept.Length > LargestFile)
+            {
+                throw new CredentialException($"{Named(file, variable)} is larger than {LargestFile >> 20} MiB, which no file of logins is. Correct or remove it.", file);
+            }
+        }
+
+        return kept.ToArray();
     }
 
     /// <summary>The object in a text; null where there is none at all, as in a file that is new.</summary>
@@ -175,10 +222,10 @@ internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> enviro
             .Where(k => k.Path.Length == 0 || (repository.Name + "/").StartsWith(k.Path + "/", StringComparison.Ordinal))
             .OrderByDescending(k => k.Path.Length)
             .ThenByDescending(k => k.Name == UsualKey(host))
-            .Select(k => FromAuth(k.Value, source, file))
+            .Select(k => FromAuth(k.Name, k.Value, source, file))
             .FirstOrDefault(c => c is not null);
 
-    private static Credential? FromAuth(JsonElement auth, string source, string? file)
+    private static Credential? FromAuth(string key, JsonElement auth, string source, string? file)
     {
         if (auth.ValueKind != JsonValueKind.Object)
         {
@@ -211,7 +258,10 @@ internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> enviro
 
         if (Text(auth, "registrytoken") is { Length: > 0 } registryToken)
         {
-            return new(user, new(registryToken), source, CredentialKind.RegistryToken);
+            // It goes into a header as it is; passwords and refresh tokens are encoded.
+            return SecretShapes.FitsHeader(registryToken)
+                ? new(user, new(registryToken), source, CredentialKind.RegistryToken)
+                : throw new CredentialException($"{source} has a 'registrytoken' for '{PlainText.Of(key)}' with control characters or others beyond ASCII in it, which can't be sent. Write the token again, or remove it and log in (docker login).", file);
         }
 
         if (Text(auth, "identitytoken") is { Length: > 0 } identityToken)
@@ -264,5 +314,5 @@ internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> enviro
         => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Object ? value : null;
 
     private static string? Text(JsonElement element, string name)
-        => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? SecretShapes.WithoutLineEnd(value.GetString()!) : null;
 }

@@ -12,7 +12,8 @@ namespace Registry.Sdk.Core.Primitives;
 /// </summary>
 /// <param name="environment">What helpers are searched in (<c>PATH</c>) and started with, and no other.</param>
 /// <param name="timeout">How long one may take.</param>
-internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> environment, TimeSpan timeout)
+/// <param name="lifetime">Kills the helpers that still run.</param>
+internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> environment, TimeSpan timeout, CancellationToken lifetime)
 {
     /// <summary>Long enough to fetch a token from a cloud or to confirm a prompt, short enough that a publish does not look dead.</summary>
     internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(15);
@@ -23,14 +24,14 @@ internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> envir
     // What a helper leaves behind (an agent) may hold its output open long after it has ended.
     private static readonly TimeSpan AfterExit = TimeSpan.FromSeconds(1);
 
-    private readonly Remembered<(string Helper, string Server), Credential?> _answers = new();
+    private readonly Remembered<(string Helper, string Server), Credential?> _answers = new(lifetime);
 
     /// <summary>The credential that a helper has for a server; null if it says that it has none. A helper is run once per server.</summary>
     /// <param name="helper">The name behind <c>docker-credential-</c>.</param>
     /// <param name="server">What to ask for, spelled as the configuration has it: helpers compare text.</param>
     /// <param name="host">The host, for messages.</param>
     /// <param name="file">The file that names the helper, for messages.</param>
-    /// <param name="cancellationToken">Kills the helper.</param>
+    /// <param name="cancellationToken">Ends the wait; the helper goes on for whoever asks next.</param>
     /// <exception cref="CredentialException">It can't be run, failed, hung, or answered something else than a credential.</exception>
     public Task<Credential?> GetAsync(string helper, string server, string host, string file, CancellationToken cancellationToken)
         => _answers.GetAsync((helper, server), token => AskAsync(helper, server, host, file, token), cancellationToken);
@@ -52,9 +53,13 @@ internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> envir
                 : new CredentialException($"{program}, named in {file}, is not on PATH. Install it, {mend}.", file);
         }
 
+        cancellationToken.ThrowIfCancellationRequested();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(timeout);
         using var process = Start(path, file, mend);
+
+        // At once, not when this method next runs: who ends the lifetime may end the process right after.
+        using var killing = cancellationToken.Register(() => Kill(process));
         try
         {
             var errors = ReadAsync(process.StandardError.BaseStream, limit.Token);
@@ -69,7 +74,7 @@ internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> envir
             }
 
             limit.Token.ThrowIfCancellationRequested();
-            if (output.TooMuch.IsCompleted || errors.TooMuch.IsCompleted)
+            if (!process.HasExited)
             {
                 throw new CredentialException($"{program} (named in {file}) printed more than {LargestAnswer >> 20} MiB and was stopped. Mend it, {mend}.", file);
             }
@@ -149,14 +154,14 @@ internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> envir
         string? user, secret;
         try
         {
-            using var json = StrictJson.Document(Encoding.UTF8.GetBytes(answer));
+            using var json = StrictJson.Document(FirstValue(Encoding.UTF8.GetBytes(answer)));
             if (json.RootElement.ValueKind != JsonValueKind.Object)
             {
                 throw new JsonException();
             }
 
             user = Text(json.RootElement, "Username");
-            secret = Text(json.RootElement, "Secret")?.TrimEnd('\r', '\n');
+            secret = Text(json.RootElement, "Secret");
         }
         catch (JsonException)
         {
@@ -174,8 +179,15 @@ internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> envir
             : new(user, new(secret), $"{program} (named in {file})", user == "<token>" ? CredentialKind.IdentityToken : CredentialKind.Password);
     }
 
+    /// <summary>The first JSON value of a text, as docker reads it: what follows may be what a child of the helper says, for it has the same output.</summary>
+    private static byte[] FirstValue(byte[] text)
+    {
+        var reader = new Utf8JsonReader(text);
+        return reader.Read() && reader.TrySkip() ? text[..(int)reader.BytesConsumed] : text;
+    }
+
     private static string? Text(JsonElement element, string name)
-        => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? SecretShapes.WithoutLineEnd(value.GetString()!) : null;
 
     private static Reading ReadAsync(Stream stream, CancellationToken cancellationToken)
     {
@@ -184,6 +196,10 @@ internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> envir
         return reading;
     }
 
+    /// <summary>
+    /// Kills a helper that still runs, with all that it started. What one that has ended left behind stays: its parent is gone, .NET can't name a process
+    /// group without native calls, and the group is our own anyway. It may be an agent that is meant to stay; its output, which nobody reads, breaks.
+    /// </summary>
     private static void Kill(Process process)
     {
         try

@@ -6,9 +6,10 @@ namespace Registry.Sdk.Core.Primitives;
 /// </summary>
 /// <remarks>
 /// Every secret is read here, in C#, at the moment of use: it is never an MSBuild property. One store serves one publish: files are read and helpers
-/// run once for it. Azure, Bitbucket, CircleCI and Jenkins give their jobs no registry credential; what their login steps write are docker's files.
+/// run once for it. A helper goes on, within its own time limit, when all who asked for it have given up, so that a short check and the patient request
+/// after it share one run; <see cref="Dispose"/> ends it. Azure, Bitbucket, CircleCI and Jenkins give their jobs no registry credential; what their login steps write are docker's files.
 /// </remarks>
-public sealed class CredentialStore : ICredentialSource
+public sealed class CredentialStore : ICredentialSource, IDisposable
 {
     // Which pair was meant for what: pushing first, then both, then the legacy name. PULL_* names the base image's registry, which is not ours to guess.
     private static readonly (string User, string Password)[] SharedPairs =
@@ -22,13 +23,14 @@ public sealed class CredentialStore : ICredentialSource
     private readonly IReadOnlyDictionary<string, string> _environment;
     private readonly string? _onlyDestinationHost;
     private readonly CredentialFiles _files;
+    private readonly CancellationTokenSource _end = new();
 
     private CredentialStore(IReadOnlyDictionary<string, string> environment, string? onlyDestinationHost, TimeSpan helperTimeout)
     {
         // Windows has Path; what asks for PATH means it.
         _environment = OperatingSystem.IsWindows() ? new Dictionary<string, string>(environment, StringComparer.OrdinalIgnoreCase) : environment;
         _onlyDestinationHost = onlyDestinationHost;
-        _files = new(_environment, new(_environment, helperTimeout));
+        _files = new(_environment, new(_environment, helperTimeout, _end.Token), _end.Token);
     }
 
     /// <summary>Reads the items and looks at which shared variables apply.</summary>
@@ -36,26 +38,19 @@ public sealed class CredentialStore : ICredentialSource
     /// <param name="environment">The process's environment.</param>
     /// <param name="destinationHosts">The hosts of all destinations of this publish: the shared pair is used only if there is one.</param>
     /// <param name="diagnostics">Receives errors of items, and what is ignored.</param>
+    /// <param name="helperTimeout">How long a helper may take; null: 15 seconds.</param>
     public static CredentialStore Create(
         IEnumerable<CredentialItem> items,
         IReadOnlyDictionary<string, string> environment,
         IReadOnlyCollection<RegistryHost> destinationHosts,
-        ICollection<Diagnostic> diagnostics)
-        => Create(items, environment, destinationHosts, diagnostics, CredentialHelper.DefaultTimeout);
-
-    /// <summary>Makes one with another time-out for helpers, for tests.</summary>
-    internal static CredentialStore Create(
-        IEnumerable<CredentialItem> items,
-        IReadOnlyDictionary<string, string> environment,
-        IReadOnlyCollection<RegistryHost> destinationHosts,
         ICollection<Diagnostic> diagnostics,
-        TimeSpan helperTimeout)
+        TimeSpan? helperTimeout = null)
     {
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(environment);
         ArgumentNullException.ThrowIfNull(diagnostics);
         var hosts = destinationHosts.Select(h => h.Name).Distinct(StringComparer.Ordinal).ToList();
-        var store = new CredentialStore(environment, hosts.Count == 1 ? hosts[0] : null, helperTimeout);
+        var store = new CredentialStore(environment, hosts.Count == 1 ? hosts[0] : null, helperTimeout ?? CredentialHelper.DefaultTimeout);
         foreach (var item in items)
         {
             if (!RegistryHost.TryParse(item.Include, out var host))
@@ -91,6 +86,13 @@ public sealed class CredentialStore : ICredentialSource
         }
 
         return store;
+    }
+
+    /// <summary>The end of the publish: the helpers that still run are killed before this returns, and nobody is answered any more.</summary>
+    public void Dispose()
+    {
+        _end.Cancel();
+        _end.Dispose();
     }
 
     /// <inheritdoc/>
@@ -271,5 +273,5 @@ public sealed class CredentialStore : ICredentialSource
 
     /// <summary>A variable's value without line breaks at its end, which CI systems and files add and no name or secret ends in; null where nothing is left.</summary>
     private string? Variable(string name)
-        => _environment.TryGetValue(name, out var value) && !string.IsNullOrWhiteSpace(value) ? value.TrimEnd('\r', '\n') : null;
+        => _environment.TryGetValue(name, out var value) && !string.IsNullOrWhiteSpace(value) ? SecretShapes.WithoutLineEnd(value) : null;
 }

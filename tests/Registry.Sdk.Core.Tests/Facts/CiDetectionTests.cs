@@ -61,7 +61,7 @@ public class CiDetectionTests
     [InlineData("""{"workflow_run":{"event":7,"pull_requests":{},"head_repository":"wundam/truxe"}}""")]
     public void GitHub_odd_payloads(string text)
     {
-        foreach (var name in (string[])["pull_request_target", "workflow_run"])
+        foreach (var name in (string[])["pull_request_target", "workflow_run", "issue_comment", "check_run", "check_suite"])
         {
             var facts = CiDetection.Detect(VersioningTable.GitHub(name, "refs/heads/main"), _ => text)!;
             Assert.Equal((CiRefKind.PullRequest, true, null), (facts.RefKind, facts.IsFork, facts.PullRequestNumber));

@@ -99,6 +99,13 @@ public class CiServiceTests
     [InlineData("GIT_BRANCH=origin/pr/7/merge", "fork 7 of -")]
     [InlineData("GIT_BRANCH=refs/pull/7/head", "fork 7 of -")]
     [InlineData("GIT_BRANCH=origin/main|ghprbPullId=7", "fork 7 of -")]
+    [InlineData("GIT_BRANCH=main|GERRIT_CHANGE_NUMBER=4711|GERRIT_EVENT_TYPE=patchset-created", "fork 4711 of -")]
+    [InlineData("GIT_BRANCH=main|GERRIT_CHANGE_NUMBER=4711", "fork 4711 of -")] // by hand
+    [InlineData("GIT_BRANCH=main|GERRIT_CHANGE_NUMBER=4711|CHANGE_BRANCH=topic/x", "fork 4711 of topic/x")]
+    [InlineData("GIT_BRANCH=main|GERRIT_CHANGE_NUMBER=4711|GERRIT_EVENT_TYPE=change-merged", "branch main")]
+    [InlineData("GIT_BRANCH=main|GERRIT_REFNAME=refs/heads/main|GERRIT_CHANGE_NUMBER=4711|GERRIT_EVENT_TYPE=ref-updated", "branch main")]
+    [InlineData("GIT_BRANCH=refs/changes/11/4711/2", "fork 4711 of -")]
+    [InlineData("BRANCH_NAME=11/4711/2", "branch 11/4711/2")]
     [InlineData("GIT_BRANCH=origin/main|gitlabMergeRequestIid=7", "fork 7 of -")]
     [InlineData("", "unknown")]
     [InlineData("BRANCH_NAME=main\nevil", "unknown")]
@@ -148,6 +155,11 @@ public class CiServiceTests
     [InlineData("teamcity.build.branch=pull-requests/7/from", "fork 7 of -")]
     [InlineData("teamcity.build.branch=merge-requests/7", "fork 7 of -")]
     [InlineData("teamcity.build.branch=7|teamcity.build.vcs.branch.A=refs/merge-requests/7/head", "fork 7 of -")]
+    [InlineData("teamcity.build.branch=7/head|teamcity.build.vcs.branch.A=refs/pull/7/head|teamcity.build.vcs.branch.B=refs/heads/main", "fork 7 of -")]
+    [InlineData("teamcity.build.branch=<default>|teamcity.build.vcs.branch.A=refs/heads/main|teamcity.build.vcs.branch.B=refs/pull/7/merge", "fork 7 of -")]
+    [InlineData("teamcity.build.branch=4711|teamcity.build.vcs.branch.A=refs/changes/11/4711/2|teamcity.build.vcs.branch.B=refs/heads/main", "fork 4711 of -")] // Gerrit
+    [InlineData("teamcity.build.branch=pull/7|teamcity.build.vcs.branch.A=refs/heads/main|teamcity.build.vcs.branch.B=refs/pull/7/head|teamcity.pullRequest.number=7|teamcity.pullRequest.source.branch=topic/x", "pr 7 of topic/x")]
+    [InlineData("teamcity.build.branch=pull/7|teamcity.build.vcs.branch.A=refs/pull/8/head|teamcity.build.vcs.branch.B=refs/pull/7/head|teamcity.pullRequest.number=7|teamcity.pullRequest.source.branch=topic/x", "fork 7 of topic/x")] // the other root's is said by nobody
     [InlineData("teamcity.build.branch=main|teamcity.pullRequest.number=x", "fork - of -")]
     [InlineData("teamcity.build.branch=main|teamcity.pullRequest.target.branch=main", "fork - of -")]
     [InlineData("teamcity.build.branch=", "unknown")]

@@ -1,3 +1,4 @@
+using System.Formats.Tar;
 using System.Text;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Tests.Primitives;
@@ -20,7 +21,6 @@ public sealed class CredentialFileTests : IDisposable
     [InlineData(".config/containers/auth.json", "HOME=~")]
     [InlineData("conf/containers/auth.json", "HOME=~ XDG_CONFIG_HOME=~/conf")]
     [InlineData("my.json", "HOME=~ REGISTRY_AUTH_FILE=~/my.json")]
-    [InlineData(".docker/config.json", "HOME=~ REGISTRY_AUTH_FILE=~/my.json")]
     public async Task Where_a_login_is_found(string file, string variables)
     {
         Write(file, Auths(("registry.example", "u:p:q")));
@@ -109,6 +109,7 @@ public sealed class CredentialFileTests : IDisposable
         Write(".dockercfg", $$"""{ "https://registry.example/v1/": { "auth": "{{Base64("old:1")}}", "email": "a@b" }, "https://index.docker.io/v1/": { "auth": "{{Base64("hub:2")}}" } }""");
         Assert.Equal("old:1", await FindAsync("registry.example", "HOME=~"));
         Assert.Equal("hub:2", await FindAsync("docker.io", "HOME=~"));
+        Write("none.json", "{}");
         Assert.Null(await FindAsync("registry.example", "HOME=~ REGISTRY_AUTH_FILE=~/none.json"));
         Write(".config/containers/auth.json", Auths(("registry.example", "new:3")));
         Assert.Equal("new:3", await FindAsync("registry.example", "HOME=~"));
@@ -172,6 +173,11 @@ public sealed class CredentialFileTests : IDisposable
     [InlineData("""{"auth":"dTpwAAA="}""", "u:p")] // docker once padded with zero bytes
     [InlineData("""{"auth":"dTpwCg=="}""", "u:p")] // echo u:p | base64
     [InlineData("""{"registrytoken":"","username":"u","password":"p"}""", "u:p")]
+    [InlineData("""{"username":"u\n","password":"p\r\n"}""", "u:p")]
+    [InlineData("""{"auth":"dTpw\n"}""", "u:p")]
+    [InlineData("""{"auth":"dTpw","identitytoken":"\n","registrytoken":"\r\n"}""", "u:p")]
+    [InlineData("""{"username":"u","password":"p\nq"}""", "u:p\nq")] // inside: it is sent encoded
+    [InlineData("""{"username":"u","password":"\n"}""", null)]
     [InlineData("""{"auth":"dTo="}""", null)]
     [InlineData("""{"auth":"OnA="}""", null)]
     [InlineData("{}", null)]
@@ -187,6 +193,8 @@ public sealed class CredentialFileTests : IDisposable
     [InlineData("""{ "auth": "dTpw", "identitytoken": "refresh" }""", CredentialKind.IdentityToken, "refresh")]
     [InlineData("""{ "registrytoken": "bearer" }""", CredentialKind.RegistryToken, "bearer")]
     [InlineData("""{ "auth": "dTpw", "identitytoken": "refresh", "registrytoken": "bearer" }""", CredentialKind.RegistryToken, "bearer")]
+    [InlineData("""{ "identitytoken": "refresh\r\n" }""", CredentialKind.IdentityToken, "refresh")]
+    [InlineData("""{ "registrytoken": "bearer\n\n" }""", CredentialKind.RegistryToken, "bearer")]
     [InlineData("""{ "auth": "dTpw" }""", CredentialKind.Password, "p")]
     public async Task What_kind_of_secret_an_entry_holds(string entry, CredentialKind kind, string secret)
     {
@@ -207,6 +215,9 @@ public sealed class CredentialFileTests : IDisposable
     [InlineData("""{ "credHelpers": { "registry.example": "\ud800" } }""", "is not usable JSON: a text is not valid Unicode")]
     [InlineData("""{ "auths": {}, "auths": { "c2VjcmV0": {} } }""", "is not usable JSON: an object has the same member twice")]
     [InlineData("""{ "auths": { "registry.example": { "auth": "c2VjcmV0!" } } }""", "is not base64")]
+    [InlineData("""{ "auths": { "https://registry.example": { "registrytoken": "c2VjcmV0\nx" } } }""", "has a 'registrytoken' for 'https://registry.example' with control")]
+    [InlineData("""{ "auths": { "registry.example": { "registrytoken": "c2VjcmV0\u007f" } } }""", "has a 'registrytoken' for 'registry.example'")]
+    [InlineData("""{ "auths": { "registry.example": { "registrytoken": "c2VjcmV0ü" } } }""", "has a 'registrytoken' for 'registry.example'")]
     [InlineData("""{ "credHelpers": { "registry.example": "../../bin/evil" } }""", "is no program name")]
     [InlineData("""{ "credsStore": "not-installed" }""", "docker-credential-not-installed")]
     public async Task A_file_that_cannot_be_read_is_named(string content, string says)
@@ -217,6 +228,96 @@ public sealed class CredentialFileTests : IDisposable
         Assert.Contains(file, error.Message);
         Assert.Contains(says, error.Message);
         Assert.DoesNotContain("c2VjcmV0", error.Message);
+    }
+
+    /// <summary>What is there but no file: refused without being opened, for a pipe opens only once somebody writes to it and a device may never end.</summary>
+    [Theory]
+    [InlineData("mkfifo", "is no regular file")]
+    [InlineData("/dev/zero", "is no regular file")]
+    [InlineData("/dev/null", "is no regular file")]
+    [InlineData("/dev/tty", "is no regular file")]
+    [InlineData("folder", "is a folder")]
+    [InlineData("large", "is larger than 1 MiB")]
+    public async Task Only_files_are_read(string what, string says)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return; // which has none of these
+        }
+
+        var file = Write(".docker/config.json", what == "large" ? new string(' ', (1 << 20) + 1) : "");
+        if (what != "large")
+        {
+            File.Delete(file);
+        }
+
+        switch (what)
+        {
+            case "mkfifo":
+                Pipe(file + ".pipe");
+                File.CreateSymbolicLink(file, file + ".pipe");
+                break;
+            case "folder":
+                Directory.CreateDirectory(file);
+                break;
+            case "large":
+                break;
+            default:
+                File.CreateSymbolicLink(file, what);
+                break;
+        }
+
+        var error = await Assert.ThrowsAsync<CredentialException>(() => Task.Run(() => FindAsync("registry.example", "HOME=~")).WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.Equal(file, error.File);
+        Assert.StartsWith($"{file} {says}", error.Message);
+        error = await Assert.ThrowsAsync<CredentialException>(() => FindAsync("registry.example", "DOCKER_CONFIG=~/.docker"));
+        Assert.StartsWith($"{file} (DOCKER_CONFIG) {says}", error.Message);
+    }
+
+    [Fact]
+    public async Task A_link_to_a_file_and_one_of_the_largest_size_are_read()
+    {
+        var file = Write("far/away.json", Auths(("registry.example", "u:p")).PadRight(1 << 20));
+        Directory.CreateDirectory(Path.Combine(_home, ".docker"));
+        File.CreateSymbolicLink(Path.Combine(_home, ".docker/config.json"), file);
+        Assert.Equal("u:p", await FindAsync("registry.example", "HOME=~"));
+    }
+
+    /// <summary>A variable that leads nowhere is a mistake, but only of those who get that far.</summary>
+    [Theory]
+    [InlineData("DOCKER_CONFIG=~/docker/config.json", "DOCKER_CONFIG names the file ~/docker/config.json; it has to name the folder")]
+    [InlineData("REGISTRY_AUTH_FILE=~/gone.json", "REGISTRY_AUTH_FILE names ~/gone.json, which does not exist.")]
+    [InlineData("DOCKER_CONFIG=~/gone", null)] // a folder that docker would create
+    [InlineData("DOCKER_CONFIG=~/docker REGISTRY_AUTH_FILE=~/gone.json", "REGISTRY_AUTH_FILE names")]
+    public async Task A_variable_that_leads_nowhere(string variables, string? says)
+    {
+        Write("docker/config.json", Auths(("other.example", "u:p")));
+        Assert.Equal("me:pw", await FindAsync("ghcr.io", "GITHUB_ACTOR=me CR_PAT=pw " + variables));
+        if (says is null)
+        {
+            Assert.Null(await FindAsync("registry.example", variables));
+            return;
+        }
+
+        var error = await Assert.ThrowsAsync<CredentialException>(() => FindAsync("registry.example", variables));
+        Assert.StartsWith(says.Replace("~", _home), error.Message);
+        if (variables.StartsWith("DOCKER_CONFIG=~/docker ", StringComparison.Ordinal))
+        {
+            Assert.Equal("u:p", await FindAsync("other.example", variables));
+        }
+    }
+
+    /// <summary>In .NET only an archive's reader makes one.</summary>
+    private static void Pipe(string path)
+    {
+        using var archive = new MemoryStream();
+        using (var writer = new TarWriter(archive, TarEntryFormat.Pax, leaveOpen: true))
+        {
+            writer.WriteEntry(new PaxTarEntry(TarEntryType.Fifo, Path.GetFileName(path)));
+        }
+
+        archive.Position = 0;
+        TarFile.ExtractToDirectory(archive, Path.GetDirectoryName(path)!, overwriteFiles: false);
     }
 
     [Theory]

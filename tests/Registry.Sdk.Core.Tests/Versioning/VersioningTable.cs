@@ -146,8 +146,23 @@ public class VersioningTable
 
     private static readonly string Long = new('x', 128);
 
+    /// <summary>A pull request of each service at a commit that is not HEAD, or that nobody says, with a version tag at HEAD: what must never be released.</summary>
+    private static IEnumerable<Row> PullRequestsElsewhere()
+        => from commit in (string[])[Row.Elsewhere, ""]
+           from build in (IEnumerable<(string Name, Dictionary<string, string> Env, string[] TeamCity)>)
+           [
+               ("GitHub", GitHub("pull_request", "refs/pull/7/merge", commit), []),
+               ("GitLab", GitLab($"CI_COMMIT_SHA={commit}", "CI_MERGE_REQUEST_IID=7"), []),
+               ("Azure", Azure($"BUILD_SOURCEVERSION={commit}", "BUILD_SOURCEBRANCH=refs/pull/7/merge"), []),
+               ("CircleCI", Circle($"CIRCLE_SHA1={commit}", "CIRCLE_BRANCH=pull/7"), []),
+               ("Jenkins", Jenkins($"GIT_COMMIT={commit}", "CHANGE_ID=7"), []),
+               ("TeamCity", TeamCity($"BUILD_VCS_NUMBER={commit}"), ["teamcity.pullRequest.number=7"]),
+           ]
+           select new Row($"{build.Name}: pull request at {(commit.Length == 0 ? "no commit" : "another commit")}") { TagsAtHead = "v9.9.9", Env = build.Env, TeamCity = build.TeamCity, Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" };
+
     public static readonly Row[] Rows =
     [
+        .. PullRequestsElsewhere(),
         // ── No CI: version tags at HEAD ────────────────────────────────────────────────────────────────────────────────────────────
         new("release tag at HEAD") { TagsAtHead = "v0.5.6", Expect = "release 0.5.6: v0.5.6 v0.5* v0* latest*", Says = "tag v0.5.6 at HEAD" },
         new("release tag at HEAD, detached") { TagsAtHead = "v1.2.3", Branch = null, Expect = "release 1.2.3: v1.2.3 v1.2* v1* latest*" },
@@ -284,6 +299,16 @@ public class VersioningTable
         new("GitHub: workflow_run after workflow_run of a fork") { Env = GitHub("workflow_run", "refs/heads/main"), Event = AfterRun("workflow_run", Theirs), Fork = true, Expect = "pr 0.0.0-alpha.0.3:" },
         new("GitHub: workflow_run after a push") { Env = GitHub("workflow_run", "refs/heads/main"), Event = AfterRun("push", Ours), Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
         new("GitHub: workflow_run unread: fork assumed") { Env = GitHub("workflow_run", "refs/heads/main"), Fork = true, Expect = "pr 0.0.0-alpha.0.3:" },
+        new("GitHub: comment on a pull request, which is checked out by hand, with its author's version tag") { Branch = null, TagsAtHead = "v9.9.9", Env = GitHub("issue_comment", "refs/heads/main", Row.Elsewhere), Event = """{ "issue": { "number": 7, "pull_request": { "url": "x" } } }""", Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("GitHub: comment on an issue") { Env = GitHub("issue_comment", "refs/heads/main"), Event = """{ "issue": { "number": 7 } }""", Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
+        new("GitHub: comment unread: fork's pull request assumed") { TagsAtHead = "v9.9.9", Env = GitHub("issue_comment", "refs/heads/main"), Fork = true, Expect = "pr 0.0.0-alpha.0.3:" },
+        new("GitHub: review of a pull request, commit is not HEAD") { TagsAtHead = "v9.9.9", Env = GitHub("pull_request_review", "refs/pull/7/merge", Row.Elsewhere), Event = Pull(7, Theirs), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("GitHub: an event we don't know about a pull request") { TagsAtHead = "v9.9.9", Env = GitHub("some_event", "refs/heads/main", Row.Elsewhere), Event = Pull(7, Theirs), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("GitHub: an event we don't know about our own pull request") { Env = GitHub("some_event", "refs/heads/main", Row.Elsewhere), Event = Pull(7, Ours), Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("GitHub: an event we don't know about something else") { Env = GitHub("some_event", "refs/heads/main"), Event = """{ "issue": 7, "pull_request": null }""", Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
+        new("GitHub: checks of a fork, whose branch GitHub does not name") { TagsAtHead = "v9.9.9", Env = GitHub("check_suite", "refs/heads/main", Row.Elsewhere), Event = """{ "check_suite": { "head_branch": null, "pull_requests": [] } }""", Fork = true, Expect = "pr 0.0.0-alpha.0.3:" },
+        new("GitHub: checks of our own pull request") { Env = GitHub("check_run", "refs/heads/main", Row.Elsewhere), Event = """{ "check_run": { "check_suite": { "head_branch": "x", "pull_requests": [{ "number": 7, "head": { "repo": { "id": 1 } }, "base": { "repo": { "id": 1 } } }] } } }""", Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("GitHub: checks of a branch") { Env = GitHub("check_suite", "refs/heads/main"), Event = """{ "check_suite": { "head_branch": "main", "pull_requests": [] } }""", Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
         new("GitHub: commit is not HEAD, branch") { Branch = null, Env = GitHub("push", "refs/heads/main", Row.Elsewhere), Expect = "branch 0.0.0-alpha.0.3: sha-abc1234 !RSDK1006", Says = Row.Elsewhere },
         new("GitHub: commit is not HEAD, tag at HEAD") { Branch = null, TagsAtHead = "v1.0.0", Env = GitHub("push", "refs/heads/main", Row.Elsewhere), Expect = "release 1.0.0: v1.0.0 v1.0* v1* latest* !RSDK1006" },
         new("GitHub: commit is not HEAD, CI tag") { Env = GitHub("push", "refs/tags/v3.0.0", Row.Elsewhere), Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main* !RSDK1006" },
@@ -333,6 +358,8 @@ public class VersioningTable
         new("Jenkins: pull request") { Env = Jenkins("BRANCH_NAME=PR-7", "CHANGE_ID=7", "CHANGE_BRANCH=main"), Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
         new("Jenkins: fork") { Env = Jenkins("BRANCH_NAME=PR-7", "CHANGE_ID=7", "CHANGE_BRANCH=main", "CHANGE_FORK=mallory"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
         new("Jenkins: fork not said, assumed") { Env = Jenkins("BRANCH_NAME=PR-7", "CHANGE_ID=7"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
+        new("Jenkins: Gerrit's change, whose GIT_BRANCH is its target") { TagsAtHead = "v9.9.9", Env = Jenkins("GIT_BRANCH=origin/main", "GERRIT_CHANGE_NUMBER=4711", "GERRIT_EVENT_TYPE=patchset-created"), Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-4711*" },
+        new("TeamCity: two roots, one on a pull request, no commit said") { TagsAtHead = "v9.9.9", Env = TeamCity("BUILD_VCS_NUMBER="), TeamCity = ["teamcity.build.branch=7/head", "teamcity.build.vcs.branch.A=refs/heads/main", "teamcity.build.vcs.branch.B=refs/pull/7/head"], Fork = true, Expect = "pr 0.0.0-alpha.0.3: pr-7*" },
         new("TeamCity: branch") { Branch = null, Env = TeamCity(), TeamCity = ["teamcity.build.branch=develop"], Expect = "branch 0.0.0-alpha.0.3: develop-abc1234 develop*" },
         new("TeamCity: default branch by its root's name") { Branch = null, Env = TeamCity(), TeamCity = ["teamcity.build.branch=<default>", "teamcity.build.vcs.branch.Root=refs/heads/main"], Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },
         new("TeamCity: default branch, no more said: as if no CI") { Env = TeamCity(), TeamCity = ["teamcity.build.branch=<default>"], Expect = "branch 0.0.0-alpha.0.3: main-abc1234 main*" },

@@ -24,6 +24,12 @@ public class CredentialHelperTests
     [InlineData(Answer + "; echo", "u:" + Secret)]
     [InlineData("""printf '%s' '{"Username":"u","Secret":"SECRET\n"}'""", "u:" + Secret)]
     [InlineData("""printf '%s' '{"Username":"<token>","Secret":"SECRET"}'""", "<token>:" + Secret)]
+    [InlineData("""printf '%s' '{"Username":"u\n","Secret":"SECRET\r\n"}'""", "u:" + Secret)]
+    [InlineData(Answer + "; echo; echo SECRET", "u:" + Secret)] // docker too reads the first value alone
+    [InlineData(Answer + "; (echo SECRET; echo '{}') &", "u:" + Secret)]
+    [InlineData(Answer + "; (while :; do echo SECRET || exit; done) & sleep 0.2", "u:" + Secret)]
+    [InlineData("echo SECRET; " + Answer, "did not answer with usable JSON")]
+    [InlineData("""printf '%s' '{"Username":"u","Secret":"SECRET"'""", "did not answer with usable JSON")]
     [InlineData("echo 'credentials not found in native keychain'; exit 1", "none")]
     [InlineData("echo 'Credentials Not Found'; exit 2", "none")]
     [InlineData("echo 'error getting credentials - err: exit status 1, out: `credentials not found in native keychain`'; exit 1", "none")]
@@ -157,10 +163,27 @@ public class CredentialHelperTests
         Assert.Equal(2, (await File.ReadAllLinesAsync(bench.At("runs"))).Length);
     }
 
+    /// <summary>The checks before building are short of patience; what they began is there for who asks after them.</summary>
     [Fact]
-    public async Task A_cancelled_run_is_stopped_and_not_remembered()
+    public async Task Who_gives_up_leaves_the_run_to_others()
     {
-        await using var bench = await Bench.CreateAsync("if ! test -e HERE/self; then echo $$ > HERE/new; mv HERE/new HERE/self; sleep 600; fi; " + Answer);
+        await using var bench = await Bench.CreateAsync("echo run >> HERE/runs; while ! test -e HERE/go; do sleep 0.05; done; " + Answer);
+        var store = bench.Store(Long);
+        using var cancel = new CancellationTokenSource();
+        var first = Bench.TryAsync(store, cancellationToken: cancel.Token);
+        await UntilAsync(() => File.Exists(bench.At("runs")), "it did not start");
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        var second = Bench.TryAsync(store);
+        await File.WriteAllTextAsync(bench.At("go"), "");
+        Assert.Equal(Secret, (await second).Found!.Password.Reveal());
+        Assert.Single(await File.ReadAllLinesAsync(bench.At("runs")));
+    }
+
+    [Fact]
+    public async Task The_end_of_the_publish_is_the_end_of_its_helpers()
+    {
+        await using var bench = await Bench.CreateAsync("echo $$ > HERE/new; mv HERE/new HERE/self; sleep 600");
         var store = bench.Store(Long);
         using var cancel = new CancellationTokenSource();
         var first = Bench.TryAsync(store, cancellationToken: cancel.Token);
@@ -168,9 +191,12 @@ public class CredentialHelperTests
         var second = Bench.TryAsync(store);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
-        Assert.Equal(Secret, (await second).Found!.Password.Reveal());
         var id = int.Parse((await File.ReadAllTextAsync(bench.At("self"))).Trim(), System.Globalization.CultureInfo.InvariantCulture);
+        Assert.True(IsRunning(id));
+        store.Dispose();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
         await UntilAsync(() => !IsRunning(id), "it is still there");
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Bench.TryAsync(store, "other.example"));
     }
 
     // A zombie whose parent does not look is no running process.
