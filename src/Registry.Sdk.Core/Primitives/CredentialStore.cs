@@ -157,6 +157,31 @@ public sealed class CredentialStore : ICredentialSource, IDisposable
         bool IsMisused(string name) => name.Length > 0 && !_environment.ContainsKey(name) && SecretShapes.IsNoName(name);
     }
 
+    /// <inheritdoc/>
+    public string WhyNone(RegistryEndpoint endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        var host = endpoint.Host.Name;
+        if (endpoint.IsInsecure)
+        {
+            return " It speaks plain http, to which no credential is sent.";
+        }
+
+        if (endpoint.IsMapped && !endpoint.IsLoopback && endpoint.CredentialHost != host)
+        {
+            return $" A RegistrySdkEndpoint item re-maps it: credentials are looked for under {endpoint.CredentialHost}.";
+        }
+
+        if (host == "docker.io" && (Variable("DOCKERHUB_USERNAME") is null) != (Variable("DOCKERHUB_TOKEN") is null))
+        {
+            return Variable("DOCKERHUB_TOKEN") is null ? " DOCKERHUB_USERNAME is set, and DOCKERHUB_TOKEN is empty or not set." : " DOCKERHUB_TOKEN is set, and DOCKERHUB_USERNAME is empty or not set.";
+        }
+
+        return host == "ghcr.io" && string.Equals(Variable("GITHUB_ACTIONS"), "true", StringComparison.OrdinalIgnoreCase) && Variable("GITHUB_TOKEN") is null
+            ? " In GitHub Actions give the step env: GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}, and the job permissions: packages: write."
+            : string.Empty;
+    }
+
     private Credential? FromItem(string host, RepositoryReference repository)
     {
         if (!_items.TryGetValue(host, out var item) || item.PasswordVariable.Length == 0)
@@ -169,9 +194,10 @@ public sealed class CredentialStore : ICredentialSource, IDisposable
         return new(user, new(password), $"RegistrySdkCredential '{item.Include}' (environment variable {item.PasswordVariable})");
     }
 
+    // What is not written as variables are may be the secret itself, pasted or expanded by MSBuild, and is not repeated.
     private string Required(CredentialItem item, string name)
         => Variable(name) ?? throw new CredentialException(
-            $"RegistrySdkCredential '{item.Include}' names the environment variable {name}, which is {(_environment.ContainsKey(name) ? "empty (CI services leave a secret empty where a run may not have it)" : "not set")}. Set it, or name another.");
+            $"RegistrySdkCredential '{item.Include}' names {(name.All(c => char.IsAsciiLetterUpper(c) || char.IsAsciiDigit(c) || c == '_') ? $"the environment variable {name}" : $"in {(name == item.PasswordVariable ? "PasswordVariable" : "UsernameVariable")} an environment variable")}, which is {(_environment.ContainsKey(name) ? "empty (CI services leave a secret empty where a run may not have it)" : "not set")}. Set it, or name another.");
 
     private Credential? FromUsualVariables(string host, RepositoryReference repository) => host switch
     {

@@ -52,6 +52,9 @@ public interface ICredentialSource
 
     /// <summary>Further hosts that the user trusts as token servers of this registry.</summary>
     IReadOnlyList<string> TrustedRealmHosts(RegistryEndpoint endpoint);
+
+    /// <summary>Where none was found: what is half there, or usually there. One sentence with a leading space, or empty.</summary>
+    string WhyNone(RegistryEndpoint endpoint) => string.Empty;
 }
 
 /// <summary>No credentials: what an outsider has.</summary>

@@ -491,7 +491,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         => Redactor.Fail(failure, endpoint.Host, $"The token server {server} of {endpoint.Host} {what}.", inner);
 
     private RegistryException Missing(string refused) => Redactor.Fail(
-        RegistryFailure.CredentialsMissing, endpoint.Host, $"{endpoint.Host} wants credentials, and none were found (RegistrySdkCredential items, environment variables, docker and podman configuration). {refused}.");
+        RegistryFailure.CredentialsMissing, endpoint.Host, $"{endpoint.Host} wants credentials, and none were found (RegistrySdkCredential items, environment variables, docker and podman configuration). {refused}.{credentials.WhyNone(endpoint)}");
 
     private RegistryException RefusedAtRegistry(Credential credential, AuthenticationHeaderValue sent, string refused, bool isForbidden, TokenScope scope)
     {

@@ -113,9 +113,11 @@ public static class RegistryErrors
         var login = $"Log in (docker login {registry.Host}), or add <RegistrySdkCredential Include=\"{registry.Host}\" UsernameVariable=\"…\" PasswordVariable=\"…\" />.";
         return registry.Failure switch
         {
-            RegistryFailure.Unreachable => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), and the network."),
+            RegistryFailure.Unreachable => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), a RegistrySdkEndpoint item that re-maps it, and the network."),
             RegistryFailure.NotARegistry => DiagnosticCodes.NotARegistry.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), a proxy in between, or a RegistrySdkEndpoint item."),
-            RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused => DiagnosticCodes.CredentialsRefused.Report($"{destination}: {registry.Message} {login}"),
+            RegistryFailure.CredentialsMissing => DiagnosticCodes.CredentialsRefused.Report($"{destination}: {registry.Message} {login}"),
+            // Adding another source would not help: the first that has something is used.
+            RegistryFailure.CredentialsRefused => DiagnosticCodes.CredentialsRefused.Report($"{destination}: {registry.Message} Replace the credential where it came from, or remove it there, so that the next source is asked (docker login {registry.Host}, or a RegistrySdkCredential item, which comes before all others)."),
             RegistryFailure.Denied => DiagnosticCodes.NoPushRight.Report($"{destination}: {registry.Message} Give that account the push right, or name another with a RegistrySdkCredential item."),
             RegistryFailure.AuthNotSupported => DiagnosticCodes.AuthNotSupported.Report($"{destination}: {registry.Message}"),
             RegistryFailure.CertificateInvalid => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message}"),
