@@ -274,7 +274,7 @@ public static class PublishPipeline
         // Usage first: all of it, before anything is computed.
         var endpoints = EndpointMap.Parse(request.Endpoints, diagnostics);
         var destinations = DestinationParser.Parse(request.Destinations, endpoints, request.ProjectDirectory, request.DestinationProperty, diagnostics);
-        var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository?.Host).OfType<RegistryHost>()], diagnostics);
+        using var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository?.Host).OfType<RegistryHost>()], diagnostics);
         diagnostics.AddRange(Misspelling.Find(request.Metadata));
         var bases = ParseBases(request, diagnostics);
         var cache = ParseCache(request, diagnostics);

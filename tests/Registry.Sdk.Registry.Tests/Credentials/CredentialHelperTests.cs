@@ -27,7 +27,7 @@ public class CredentialHelperTests
     [InlineData("""printf '%s' '{"Username":"u\n","Secret":"SECRET\r\n"}'""", "u:" + Secret)]
     [InlineData(Answer + "; echo; echo SECRET", "u:" + Secret)] // docker too reads the first value alone
     [InlineData(Answer + "; (echo SECRET; echo '{}') &", "u:" + Secret)]
-    [InlineData(Answer + "; (while :; do echo SECRET || exit; done) & sleep 0.2", "u:" + Secret)]
+    [InlineData(Answer + "; (while :; do echo SECRET || exit; sleep 0.01; done) & sleep 0.2", "u:" + Secret)]
     [InlineData("echo SECRET; " + Answer, "did not answer with usable JSON")]
     [InlineData("""printf '%s' '{"Username":"u","Secret":"SECRET"'""", "did not answer with usable JSON")]
     [InlineData("echo 'credentials not found in native keychain'; exit 1", "none")]
@@ -63,7 +63,7 @@ public class CredentialHelperTests
             return;
         }
 
-        Assert.Contains(expected, error.Message);
+        Assert.True(error.Message.Contains(expected, StringComparison.Ordinal), error.Message);
         Assert.Contains("docker-credential-odd", error.Message);
         Assert.Contains(bench.Config, error.Message);
         Assert.Equal(bench.Config, error.File);

@@ -122,6 +122,24 @@ public sealed class WrongKindTests(Registries registries, Services services) : I
         Assert.DoesNotContain(published.Errors.Concat(check.Errors), e => secret is not null && e.Message.Contains(secret, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task What_is_missing_is_said_where_it_shows()
+    {
+        bench.Request = bench.Request with { Destinations = [new($"ghcr.io/{bench.Name.Replace("team-", "acme/", StringComparison.Ordinal)}"), new($"docker.io/acme/s{Guid.NewGuid():N}")], CheckOnly = true };
+        bench.Set(("GITHUB_ACTIONS", "true"), ("GITHUB_TOKEN", ""), ("DOCKERHUB_USERNAME", "acme"), ("DOCKERHUB_TOKEN", ""));
+
+        var errors = (await bench.PublishAsync()).Errors;
+
+        Assert.Contains(errors, e => e.Message.Contains("give the step env: GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}, and the job permissions: packages: write.", StringComparison.Ordinal));
+        Assert.Contains(errors, e => e.Message.Contains("DOCKERHUB_USERNAME is set, and DOCKERHUB_TOKEN is empty or not set.", StringComparison.Ordinal));
+
+        // Not a variable's name: a secret that MSBuild expanded, or that was pasted.
+        bench.Request = bench.Request with { Destinations = [bench.Request.Destinations[0]], Credentials = [new("ghcr.io", "", "hunter2")] };
+        var pasted = Assert.Single((await bench.PublishAsync()).Errors);
+        Assert.Equal("RSDK5009", pasted.Code);
+        Assert.DoesNotContain("hunter2", pasted.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData("expired")]
