@@ -14,7 +14,7 @@ public static class CodesPage
             # Codes
 
             Made from the table in `DiagnosticCodes.cs`; a test compares. The thousands name the stage. Silence a warning with `NoWarn`, raise it with
-            `MSBuildWarningsAsErrors`. An error stops the publish; the message says whether anything was sent.
+            `MSBuildWarningsAsErrors`. An error stops the publish; no tag is written before every destination holds the whole image.
 
             """.ReplaceLineEndings("\n"));
         foreach (var section in DiagnosticCodes.All.GroupBy(d => d.Code[4] - '0'))

@@ -70,7 +70,10 @@ public sealed partial class RegistryClient : IImageRepository
                 return;
             }
 
-            throw refusal;
+            // What a server that speaks TLS says to plain http (Go's net/http, nginx).
+            throw response.StatusCode == HttpStatusCode.BadRequest && _endpoint.BaseAddress.Scheme == Uri.UriSchemeHttp
+                ? Fail(RegistryFailure.NotARegistry, $"GET /v2/ at {_endpoint.BaseAddress.Authority} is answered with 400, as servers answer plain http where they speak https. If this one does, add <RegistrySdkEndpoint Include=\"{_endpoint.Host}\" Registry=\"https://{_endpoint.BaseAddress.Authority}\" />.")
+                : refusal;
         }
 
         if (IsHtml(response))
@@ -441,6 +444,9 @@ public sealed partial class RegistryClient : IImageRepository
             {
                 case CertificateProblem certificate:
                     return $"{(redactor.Repeats(certificate.Message) ? redactor.Words(certificate.Message) : certificate.Message)}.";
+                // SslStream has no other way to tell it.
+                case AuthenticationException { Message: var message } when message.Contains("frame size", StringComparison.Ordinal):
+                    return "what answers does not speak TLS. If it speaks plain http, correct Registry in the RegistrySdkEndpoint item.";
                 case AuthenticationException tls:
                     return $"TLS failed ({redactor.Words(tls.Message)}).";
                 case System.Net.Sockets.SocketException socket:

@@ -42,7 +42,20 @@ public sealed class CertificateTests
         await using var registry = await LoopbackServer.StartAsync((context, _) => Wire.JsonAsync(context, 200, "{}"));
         using var wire = new Wire(registry.Address, "https");
 
-        Assert.Contains("can't be reached", (await Wire.FailsAsync(RegistryFailure.Unreachable, () => wire.Open().PingAsync(CancellationToken.None))).Message);
+        Assert.EndsWith(
+            "can't be reached (GET /v2/): what answers does not speak TLS. If it speaks plain http, correct Registry in the RegistrySdkEndpoint item.",
+            (await Wire.FailsAsync(RegistryFailure.Unreachable, () => wire.Open().PingAsync(CancellationToken.None))).Message);
+    }
+
+    [Fact]
+    public async Task Https_where_plain_http_is_spoken_is_told_with_the_line_to_add()
+    {
+        await using var registry = await LoopbackServer.StartAsync((context, _) => Wire.JsonAsync(context, 400, "Client sent an HTTP request to an HTTPS server.\n", "text/plain"));
+        using var wire = new Wire(registry.Address);
+
+        var told = await Wire.FailsAsync(RegistryFailure.NotARegistry, () => wire.Open().PingAsync(CancellationToken.None));
+
+        Assert.Contains($"add <RegistrySdkEndpoint Include=\"{registry.Address}\" Registry=\"https://{registry.Address}\" />", told.Message);
     }
 
     [Fact]
