@@ -302,7 +302,8 @@ public static class PublishPipeline
             return;
         }
 
-        var released = await ReleasedAsync(request, run, destinations, overwrite, connections, cancellationToken).ConfigureAwait(false);
+        var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, connections);
+        var released = await ReleasedAsync(request, run, selected.Succeeded ? selected.Value.Taking : [], overwrite, connections, cancellationToken).ConfigureAwait(false);
         if (HasErrors(request, diagnostics))
         {
             return;
@@ -387,7 +388,7 @@ public static class PublishPipeline
         patience.CancelAfter(Preflight.Patience);
         try
         {
-            if (await ReleasedAsync(request, run, destinations, overwrite, connections, patience.Token).ConfigureAwait(false) is { } released)
+            if (await ReleasedAsync(request, run, selected.Value.Taking, overwrite, connections, patience.Token).ConfigureAwait(false) is { } released)
             {
                 run.Report = run.Report with { Image = released };
             }
@@ -400,14 +401,13 @@ public static class PublishPipeline
 
     /// <summary>The image that an earlier publish of this release made, where it is to be copied; null: it is to be composed.</summary>
     private static async Task<ComposedImage?> ReleasedAsync(
-        PublishRequest request, Run run, IReadOnlyList<Destination> destinations, HashSet<string> overwrite, RegistryConnections connections, CancellationToken cancellationToken)
+        PublishRequest request, Run run, IReadOnlyList<Destination> taking, HashSet<string> overwrite, RegistryConnections connections, CancellationToken cancellationToken)
     {
         var (facts, version) = request.Derived.Value;
-        var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, connections);
         var rids = request.Platforms.Count > 0 ? request.Platforms.Select(p => p.RuntimeIdentifier) : request.RuntimeIdentifiers;
         var identity = new ReleaseIdentity(version, facts.Git.Commit, Created(facts), request.AssemblyName, [.. rids.Select(Platform.FromRuntimeIdentifier).OfType<Platform>()]);
-        var released = request.Promote && selected.Succeeded
-            ? await Promotion.FindAsync(identity, selected.Value.Taking, overwrite, nothingBuilt: !request.CheckOnly && request.Platforms.Count == 0, request.LayoutDirectory, connections, cancellationToken).ConfigureAwait(false)
+        var released = request.Promote
+            ? await Promotion.FindAsync(identity, taking, overwrite, nothingBuilt: !request.CheckOnly && request.Platforms.Count == 0, request.LayoutDirectory, connections, cancellationToken).ConfigureAwait(false)
             : null;
         if (released is null && !request.CheckOnly && request.Platforms.Count == 0)
         {
@@ -672,22 +672,21 @@ public static class PublishPipeline
     /// <summary>Stock's labels with ours in place of those that would be wrong or differ from run to run, and the user's own over all.</summary>
     private static ContainerSettings WithLabels(PlatformRequest platform, PublishRequest request, BuildFacts facts, VersionFacts version, DateTimeOffset created)
     {
-        const string Prefix = "org.opencontainers.image.";
         var time = created.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         var source = RepositoryUrl.ToHttps(request.RepositoryUrl.Length > 0 ? request.RepositoryUrl : facts.Ci?.RepositoryUrl ?? facts.Git.RemoteUrl);
         var ours = new List<KeyValuePair<string, string>>();
-        Add(request.Labels.Created, Prefix + "created", time);
+        Add(request.Labels.Created, ImageLabels.Created, time);
         Add(request.Labels.Created, "org.opencontainers.artifact.created", time);
-        Add(request.Labels.Version, Prefix + "version", version.Version);
-        Add(request.Labels.Source, Prefix + "source", source);
-        Add(request.Labels.Revision, Prefix + "revision", facts.Git.Commit);
+        Add(request.Labels.Version, ImageLabels.Version, version.Version);
+        Add(request.Labels.Source, ImageLabels.Source, source);
+        Add(request.Labels.Revision, ImageLabels.Revision, facts.Git.Commit);
 
         // What stock put there instead must not stay where we have nothing better: its source may carry credentials.
         // And it was not told the name of a base image that is in no registry.
         string[] mended =
         [
-            Prefix + "created", "org.opencontainers.artifact.created", Prefix + "version", Prefix + "source", Prefix + "revision",
-            .. platform.BaseReference.Length > 0 ? [Prefix + "base.name"] : Array.Empty<string>(),
+            ImageLabels.Created, "org.opencontainers.artifact.created", ImageLabels.Version, ImageLabels.Source, ImageLabels.Revision,
+            .. platform.BaseReference.Length > 0 ? [ImageLabels.BaseName] : Array.Empty<string>(),
         ];
         return platform.Settings with
         {

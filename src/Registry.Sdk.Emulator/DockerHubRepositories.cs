@@ -1,9 +1,7 @@
-using System.Text.Json;
-
 namespace Registry.Sdk.Emulator;
 
 /// <summary>A Docker Hub repository as it is now.</summary>
-internal sealed class HubRepositoryState
+internal sealed class HubRepositoryState : INamedState
 {
     /// <summary><c>namespace/name</c>.</summary>
     public string Name { get; set; } = "";
@@ -27,91 +25,52 @@ internal sealed class HubRepositoryState
     public string ShortName => Name[(Name.IndexOf('/', StringComparison.Ordinal) + 1)..];
 }
 
-/// <summary>The repositories at Docker Hub, and who may do what with them. Thread-safe; what it gives out are copies.</summary>
-internal sealed class DockerHubRepositories
+/// <summary>The repositories at Docker Hub, and who may do what with them. Content that a seeder stored makes a public one.</summary>
+internal sealed class DockerHubRepositories : NamedStates<HubRepositoryState>
 {
-    private readonly Lock _gate = new();
-    private readonly RegistryStore _store;
     private readonly DockerHubWorld _world;
-    private readonly StateFile _file;
-    private readonly Dictionary<string, HubRepositoryState> _repositories;
 
     public DockerHubRepositories(RegistryStore store, DockerHubWorld world, string stateDirectory)
+        : base(store, Path.Combine(stateDirectory, "docker-hub-repositories.json"), "repository")
     {
-        _store = store;
         _world = world;
-        _file = new StateFile(Path.Combine(stateDirectory, "docker-hub-repositories.json"));
-        _repositories = _file.Load<List<HubRepositoryState>>().ToDictionary(repository => repository.Name, StringComparer.Ordinal);
         foreach (var (name, declared) in world.Repositories)
         {
-            if (!_repositories.ContainsKey(name))
+            if (!States.ContainsKey(name))
             {
                 Add(name, declared.IsPrivate).ImmutableTags = [.. declared.ImmutableTags];
             }
         }
     }
 
-    /// <summary>The repository, or <see langword="null"/> if there is none. Content that a seeder stored makes a public one.</summary>
-    public HubRepositoryState? Find(string name)
-    {
-        lock (_gate)
-        {
-            return Current(name) is { } repository ? Copy(repository) : null;
-        }
-    }
-
     public IReadOnlyList<HubRepositoryState> OfNamespace(string name)
     {
-        lock (_gate)
+        lock (Gate)
         {
-            return [.. _repositories.Values.Where(repository => repository.Namespace == name).Select(Copy)];
+            return [.. States.Values.Where(repository => repository.Namespace == name).Select(Copy)];
         }
     }
 
     /// <summary>Makes a repository.</summary>
     public void Create(string name, bool isPrivate, string description = "", string fullDescription = "")
     {
-        lock (_gate)
+        lock (Gate)
         {
             var repository = Add(name, isPrivate);
             repository.Description = description;
             repository.FullDescription = fullDescription;
-            _file.Save(_repositories.Values);
+            Save();
         }
     }
 
     /// <summary>Notes a stored manifest; the first one makes the repository, with the account's default visibility.</summary>
     public void Stored(string name)
     {
-        lock (_gate)
+        lock (Gate)
         {
-            var repository = _repositories.TryGetValue(name, out var found) ? found : Add(name, FindNamespace(name.Split('/')[0])?.PrivateByDefault ?? false);
+            var repository = States.TryGetValue(name, out var found) ? found : Add(name, FindNamespace(name.Split('/')[0])?.PrivateByDefault ?? false);
             repository.LastUpdated = DateTimeOffset.UtcNow;
-            _file.Save(_repositories.Values);
-        }
-    }
-
-    /// <summary>Changes a repository.</summary>
-    /// <exception cref="InvalidOperationException">There is none of this name.</exception>
-    public void Change(string name, Action<HubRepositoryState> change)
-    {
-        lock (_gate)
-        {
-            change(Current(name) ?? throw new InvalidOperationException($"there is no repository '{name}'"));
-            _file.Save(_repositories.Values);
-        }
-    }
-
-    /// <summary>Deletes a repository and all it holds.</summary>
-    /// <exception cref="InvalidOperationException">There is none of this name.</exception>
-    public void Delete(string name)
-    {
-        lock (_gate)
-        {
-            _ = Current(name) ?? throw new InvalidOperationException($"there is no repository '{name}'");
-            _store.RemoveRepository(name);
-            _repositories.Remove(name);
-            _file.Save(_repositories.Values);
+            Save();
         }
     }
 
@@ -161,16 +120,14 @@ internal sealed class DockerHubRepositories
     public bool IsPrivateQuotaUsed(string name) =>
         FindNamespace(name)?.PrivateRepositoryLimit is { } limit && OfNamespace(name).Count(repository => repository.IsPrivate) >= limit;
 
-    private static HubRepositoryState Copy(HubRepositoryState repository) => JsonSerializer.Deserialize<HubRepositoryState>(JsonSerializer.SerializeToUtf8Bytes(repository))!;
+    protected override HubRepositoryState? Current(string name) =>
+        States.TryGetValue(name, out var repository) ? repository
+        : name.Contains('/', StringComparison.Ordinal) && Store.HasManifests(name) ? Add(name, isPrivate: false)
+        : null;
 
     private HubRepositoryState Add(string name, bool isPrivate)
     {
         var now = DateTimeOffset.UtcNow;
-        return _repositories[name] = new HubRepositoryState { Name = name, IsPrivate = isPrivate, Registered = now, LastUpdated = now };
+        return States[name] = new HubRepositoryState { Name = name, IsPrivate = isPrivate, Registered = now, LastUpdated = now };
     }
-
-    private HubRepositoryState? Current(string name) =>
-        _repositories.TryGetValue(name, out var repository) ? repository
-        : name.Contains('/', StringComparison.Ordinal) && _store.HasManifests(name) ? Add(name, isPrivate: false)
-        : null;
 }

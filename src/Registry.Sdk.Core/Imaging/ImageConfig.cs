@@ -18,8 +18,7 @@ internal static partial class ImageConfig
     /// <summary>Labels that say what the base image is. Inherited they would claim its version, commit and repository for ours.</summary>
     private static readonly string[] OfTheBaseAlone =
     [
-        "org.opencontainers.image.version", "org.opencontainers.image.revision", "org.opencontainers.image.source", "org.opencontainers.image.created",
-        "org.opencontainers.image.ref.name", "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest",
+        ImageLabels.Version, ImageLabels.Revision, ImageLabels.Source, ImageLabels.Created, ImageLabels.RefName, ImageLabels.BaseName, ImageLabels.BaseDigest,
     ];
 
     /// <summary>Writes JSON as every manifest and config of ours is written: no white space, no needless escapes.</summary>

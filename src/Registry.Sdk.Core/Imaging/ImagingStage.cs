@@ -7,7 +7,6 @@ namespace Registry.Sdk.Core.Imaging;
 /// <summary>Composes an image from the bills of its platforms on base images, into an OCI layout.</summary>
 public static class ImagingStage
 {
-    private const string AnnotationPrefix = "org.opencontainers.image.";
     private static readonly TimeSpan KeepUnused = TimeSpan.FromHours(1);
 
     /// <summary>Runs the stage. The layout is complete but for the base images' layers, which stay where they are until a destination lacks them.</summary>
@@ -110,7 +109,7 @@ public static class ImagingStage
         var split = Split(platform, baseImage, environment);
         var own = await WriteLayersAsync(platform, split, input.Cache, docker, blobs, cancellationToken).ConfigureAwait(false);
         var settings = input.GenerateBaseDigestLabel && baseImage.ReferencedDigest is { } referenced
-            ? platform.Settings with { Labels = [new(AnnotationPrefix + "base.digest", referenced.ToString()), .. platform.Settings.Labels] } // first: the user's own win
+            ? platform.Settings with { Labels = [new(ImageLabels.BaseDigest, referenced.ToString()), .. platform.Settings.Labels] } // first: the user's own win
             : platform.Settings;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         var config = ImageConfig.Compose(baseConfig, settings, [.. own.Select(l => l.DiffId)], input.Created, labels, diagnostics);
@@ -202,7 +201,7 @@ public static class ImagingStage
     /// <summary>The labels that the OCI image spec also knows as annotations: tools that do not read configs find them.</summary>
     private static void Annotate(JsonObject manifest, bool docker, IEnumerable<KeyValuePair<string, string>> labels)
     {
-        var annotations = labels.Where(l => l.Key.StartsWith(AnnotationPrefix, StringComparison.Ordinal)).OrderBy(l => l.Key, StringComparer.Ordinal).ToList();
+        var annotations = labels.Where(l => l.Key.StartsWith(ImageLabels.Prefix, StringComparison.Ordinal)).OrderBy(l => l.Key, StringComparer.Ordinal).ToList();
         if (!docker && annotations.Count > 0)
         {
             manifest["annotations"] = new JsonObject(annotations.Select(a => KeyValuePair.Create(a.Key, (JsonNode?)a.Value)));
@@ -251,9 +250,9 @@ public static class ImagingStage
         }
 
         var entry = image.Manifest.Descriptor.ToJson();
-        if (image.Platforms[0].Labels.TryGetValue(AnnotationPrefix + "version", out var version))
+        if (image.Platforms[0].Labels.TryGetValue(ImageLabels.Version, out var version))
         {
-            entry["annotations"] = new JsonObject { [AnnotationPrefix + "ref.name"] = version };
+            entry["annotations"] = new JsonObject { [ImageLabels.RefName] = version };
         }
 
         var index = ImageConfig.Serialise(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) });

@@ -106,10 +106,10 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
     /// <summary>What it stands on, as its own labels say.</summary>
     private static BaseReference BaseOf(Dictionary<string, string> labels)
     {
-        var name = labels.GetValueOrDefault("org.opencontainers.image.base.name", "an unnamed base");
+        var name = labels.GetValueOrDefault(ImageLabels.BaseName, "an unnamed base");
         var colon = name.LastIndexOf(':');
         var repository = colon > name.LastIndexOf('/') ? name[..colon] : name;
-        return new(name, repository, Digest.TryParse(labels.GetValueOrDefault("org.opencontainers.image.base.digest"), out var digest) ? digest : null);
+        return new(name, repository, Digest.TryParse(labels.GetValueOrDefault(ImageLabels.BaseDigest), out var digest) ? digest : null);
     }
 
     private static bool HasOnly(JsonNode? node, params ReadOnlySpan<string> names)

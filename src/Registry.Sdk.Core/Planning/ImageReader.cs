@@ -42,9 +42,9 @@ internal static class ImageReader
         var created = DateTimeOffset.TryParse(Text(json, "created"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : (DateTimeOffset?)null;
         return new(
             digest,
-            Text(labels, "org.opencontainers.image.version"),
-            Text(labels, "org.opencontainers.image.revision"),
-            Text(labels, "org.opencontainers.image.base.digest"),
+            Text(labels, ImageLabels.Version),
+            Text(labels, ImageLabels.Revision),
+            Text(labels, ImageLabels.BaseDigest),
             created);
     }
 

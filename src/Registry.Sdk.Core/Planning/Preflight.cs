@@ -1,5 +1,4 @@
 using Registry.Sdk.Core.Primitives;
-using Registry.Sdk.Core.Versioning;
 
 namespace Registry.Sdk.Core.Planning;
 

@@ -68,7 +68,7 @@ public static class Promotion
 
     private static bool IsOurs(ComposedImage image, ReleaseIdentity identity)
         => image.Platforms.Select(p => (p.Platform.Os, p.Platform.Architecture)).Order().SequenceEqual(identity.Platforms.Select(p => (p.Os, p.Architecture)).Order())
-            && image.Platforms.All(p => Says(p, "version", identity.Version.Version) && Says(p, "revision", identity.Revision!) && IsOurs(p, identity));
+            && image.Platforms.All(p => Says(p, ImageLabels.Version, identity.Version.Version) && Says(p, ImageLabels.Revision, identity.Revision!) && IsOurs(p, identity));
 
     private static bool IsOurs(PlatformImage image, ReleaseIdentity identity)
     {
@@ -100,5 +100,5 @@ public static class Promotion
     }
 
     private static bool Says(PlatformImage image, string label, string expected)
-        => image.Labels.TryGetValue("org.opencontainers.image." + label, out var value) && string.Equals(value, expected, StringComparison.Ordinal);
+        => image.Labels.TryGetValue(label, out var value) && string.Equals(value, expected, StringComparison.Ordinal);
 }

@@ -10,7 +10,6 @@ namespace Registry.Sdk.Core.Primitives;
 /// </summary>
 internal sealed class LayoutIndex
 {
-    private const string RefName = "org.opencontainers.image.ref.name";
 
     /// <summary>Full name of an image, for containerd and Docker with its image store: a bare tag is a repository's name to them.</summary>
     private const string ImageName = "io.containerd.image.name";
@@ -52,7 +51,7 @@ internal sealed class LayoutIndex
     {
         foreach (var json in _manifests.OfType<JsonObject>())
         {
-            if (Annotation(json, RefName) == tag && json["mediaType"] is JsonValue type && type.TryGetValue<string>(out var mediaType) && IsImage(mediaType))
+            if (Annotation(json, ImageLabels.RefName) == tag && json["mediaType"] is JsonValue type && type.TryGetValue<string>(out var mediaType) && IsImage(mediaType))
             {
                 return Descriptor.FromJson(json) ?? throw new JsonException($"its descriptor of {RegistryClient.Clean(tag)} has no sha256 digest or no size");
             }
@@ -62,7 +61,7 @@ internal sealed class LayoutIndex
     }
 
     /// <summary>The tags there are.</summary>
-    public IEnumerable<string> Tags => Entries.Select(e => Annotation(e.Json, RefName)).OfType<string>().Distinct(StringComparer.Ordinal);
+    public IEnumerable<string> Tags => Entries.Select(e => Annotation(e.Json, ImageLabels.RefName)).OfType<string>().Distinct(StringComparer.Ordinal);
 
     /// <summary>The children of an index's content; none if it is no index.</summary>
     public static IEnumerable<Descriptor> Children(byte[] content)
@@ -85,7 +84,7 @@ internal sealed class LayoutIndex
     {
         if (tag is not null)
         {
-            foreach (var (json, descriptor) in Entries.Where(e => e.Descriptor.Digest != manifest.Digest && Annotation(e.Json, RefName) == tag).ToList())
+            foreach (var (json, descriptor) in Entries.Where(e => e.Descriptor.Digest != manifest.Digest && Annotation(e.Json, ImageLabels.RefName) == tag).ToList())
             {
                 // An image that loses its tag stays, as with skopeo: it can still be had by digest.
                 Unname(json, tag);
@@ -97,12 +96,12 @@ internal sealed class LayoutIndex
         }
 
         var same = Entries.Where(e => e.Descriptor == manifest).Select(e => e.Json).ToList();
-        if (tag is null ? same.Count > 0 : same.Exists(j => Annotation(j, RefName) == tag))
+        if (tag is null ? same.Count > 0 : same.Exists(j => Annotation(j, ImageLabels.RefName) == tag))
         {
             return;
         }
 
-        var entry = same.Find(j => Annotation(j, RefName) is null);
+        var entry = same.Find(j => Annotation(j, ImageLabels.RefName) is null);
         if (entry is null)
         {
             _manifests.Add(entry = manifest.ToJson());
@@ -116,7 +115,7 @@ internal sealed class LayoutIndex
             }
 
             annotations[ImageName] = $"docker.io/library/{repository}:{tag}";
-            annotations[RefName] = tag;
+            annotations[ImageLabels.RefName] = tag;
         }
     }
 
@@ -132,7 +131,7 @@ internal sealed class LayoutIndex
     /// <summary>Every entry with the name Docker shall give it (<c>orders:v1.2.3</c>), null where there is none that it would take.</summary>
     /// <param name="repository">The repository of entries that have a tag and no name.</param>
     public IEnumerable<(Descriptor Manifest, string? Name)> DockerNames(string repository)
-        => Entries.Select(e => (e.Descriptor, Familiar(Annotation(e.Json, ImageName)) ?? Familiar($"{repository}:{Annotation(e.Json, RefName)}")));
+        => Entries.Select(e => (e.Descriptor, Familiar(Annotation(e.Json, ImageName)) ?? Familiar($"{repository}:{Annotation(e.Json, ImageLabels.RefName)}")));
 
     /// <summary>The name Docker gives what it loads from a directory: the directory's own, made legal.</summary>
     public static string RepositoryName(string directory)
@@ -180,7 +179,7 @@ internal sealed class LayoutIndex
     private static void Unname(JsonObject descriptor, string tag)
     {
         var annotations = (JsonObject)descriptor["annotations"]!;
-        annotations.Remove(RefName);
+        annotations.Remove(ImageLabels.RefName);
         if (Annotation(descriptor, ImageName)?.EndsWith(":" + tag, StringComparison.Ordinal) == true)
         {
             annotations.Remove(ImageName);

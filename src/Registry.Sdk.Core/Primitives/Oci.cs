@@ -87,6 +87,34 @@ internal static class RegistryJson
                select (descriptor, Platform.FromJson(node!["platform"] as JsonObject))];
 }
 
+/// <summary>Names of labels and annotations that say what an image is. Source: OCI image spec, annotations.md.</summary>
+public static class ImageLabels
+{
+    /// <summary>What they all begin with.</summary>
+    public const string Prefix = "org.opencontainers.image.";
+
+    /// <summary>The version, without <c>v</c>.</summary>
+    public const string Version = Prefix + "version";
+
+    /// <summary>The commit.</summary>
+    public const string Revision = Prefix + "revision";
+
+    /// <summary>Address of the source's repository.</summary>
+    public const string Source = Prefix + "source";
+
+    /// <summary>Time, RFC 3339.</summary>
+    public const string Created = Prefix + "created";
+
+    /// <summary>The base image's name.</summary>
+    public const string BaseName = Prefix + "base.name";
+
+    /// <summary>Digest of what that name stood for.</summary>
+    public const string BaseDigest = Prefix + "base.digest";
+
+    /// <summary>The tag, in the index of a layout directory.</summary>
+    public const string RefName = Prefix + "ref.name";
+}
+
 /// <summary>A content descriptor. Source: OCI image spec, descriptor.md.</summary>
 /// <param name="MediaType">The content's media type.</param>
 /// <param name="Digest">The content's digest.</param>
