@@ -82,8 +82,17 @@ public sealed record PublishRequest
     /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c> or <c>warn</c>.</summary>
     public string VisibilityMismatch { get; init; } = "error";
 
-    /// <summary><c>ContainerEditions</c>, or empty.</summary>
-    public string Editions { get; init; } = string.Empty;
+    /// <summary><c>ContainerEditions</c>, as written; empty: one edition without a name.</summary>
+    public IReadOnlyList<string> EditionNames { get; init; } = [];
+
+    /// <summary><c>ContainerEdition</c> of the build that runs this: the default edition, or the one that was asked for.</summary>
+    public string Edition { get; init; } = string.Empty;
+
+    /// <summary>Whether <c>ContainerEdition</c> was given from outside the project (<c>-p:ContainerEdition=…</c>): that edition alone is published.</summary>
+    public bool IsEditionGiven { get; init; }
+
+    /// <summary>What is declared of each edition, those too that are not built; without <c>ContainerEditions</c> one without a name. Empty before building.</summary>
+    public IReadOnlyList<EditionRequest> Editions { get; init; } = [];
 
     /// <summary>Plan only: registries are read, nothing is sent.</summary>
     public bool PlanOnly { get; init; }
@@ -104,9 +113,34 @@ public sealed record PublishRequest
     public required ReportTargets Reports { get; init; }
 }
 
+/// <summary>What MSBuild has of one edition, as it evaluates; unjudged.</summary>
+public sealed record EditionRequest
+{
+    /// <summary>Its name; empty without <c>ContainerEditions</c>.</summary>
+    public string Name { get; init; } = string.Empty;
+
+    /// <summary><c>PackageLicenseExpression</c> of the service in this edition, or empty.</summary>
+    public string License { get; init; } = string.Empty;
+
+    /// <summary><c>ContainerEditionAllowedLicenses</c> in this edition; empty: the default list.</summary>
+    public IReadOnlyList<string> AllowedLicenses { get; init; } = [];
+
+    /// <summary><c>RepositoryUrl</c> in this edition, or empty: then git's remote or CI's repository.</summary>
+    public string RepositoryUrl { get; init; } = string.Empty;
+
+    /// <summary>The projects of this edition, the service first.</summary>
+    public IReadOnlyList<ProjectFacts> Projects { get; init; } = [];
+
+    /// <summary>The <c>PackageLicense</c> items.</summary>
+    public IReadOnlyList<PackageLicense> PackageLicenses { get; init; } = [];
+}
+
 /// <summary>What MSBuild has of one platform's image, from the build with its RID; unjudged.</summary>
 public sealed record PlatformRequest
 {
+    /// <summary>The edition it is an image of; empty without <c>ContainerEditions</c>.</summary>
+    public string Edition { get; init; } = string.Empty;
+
     /// <summary><c>ContainerRuntimeIdentifier</c>.</summary>
     public required string RuntimeIdentifier { get; init; }
 
@@ -116,8 +150,11 @@ public sealed record PlatformRequest
     /// <summary><c>RuntimeIdentifierGraphPath</c>, or empty.</summary>
     public string RuntimeIdentifierGraph { get; init; } = string.Empty;
 
+    /// <summary>The publish folder, and what the build says of its content.</summary>
+    public required PlatformEvidence Evidence { get; init; }
+
     /// <summary>Absolute publish folder.</summary>
-    public required string PublishDirectory { get; init; }
+    public string PublishDirectory => Evidence.PublishDirectory;
 
     /// <summary>Name of <c>&lt;App>.deps.json</c>, or empty.</summary>
     public string DependencyFile { get; init; } = string.Empty;
@@ -443,7 +480,7 @@ public static class PublishPipeline
         var platforms = new List<PlatformInput>();
         foreach (var (platform, baseImage) in request.Platforms.Zip(bases))
         {
-            var bill = await EditionsStage.RunAsync(new(platform.PublishDirectory), cancellationToken).ConfigureAwait(false);
+            var bill = await PublishFolder.ReadAsync(platform.PublishDirectory, cancellationToken).ConfigureAwait(false);
             diagnostics.AddRange(bill.Diagnostics);
             if (!bill.Succeeded)
             {
@@ -633,9 +670,9 @@ public static class PublishPipeline
 
     private static void CheckSwitches(PublishRequest request, List<Diagnostic> diagnostics)
     {
-        if (request.Editions.Length > 0)
+        if (request.EditionNames.Count > 0)
         {
-            diagnostics.Add(DiagnosticCodes.EditionsNotSupported.Report($"ContainerEditions is '{request.Editions}', but this version does not build editions yet, and publishing everything as one image could ship what a licence forbids. Remove ContainerEditions."));
+            diagnostics.Add(DiagnosticCodes.EditionsNotSupported.Report($"ContainerEditions is '{string.Join(';', request.EditionNames)}', but this version does not build editions yet, and publishing everything as one image could ship what a licence forbids. Remove ContainerEditions."));
         }
 
         if (request.VisibilityMismatch is not ("error" or "warn"))

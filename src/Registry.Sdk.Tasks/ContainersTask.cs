@@ -145,7 +145,7 @@ public abstract class ContainersTask : RegistrySdkTask
             AllowDirty = IsTrue(AllowDirty),
             Switches = [new("RegistrySdkAllowDirty", AllowDirty), new("RegistrySdkPromote", Promote), new("RegistrySdkPreflight", Preflight)],
             VisibilityMismatch = VisibilityMismatch,
-            Editions = Editions,
+            EditionNames = Split(Editions),
             PlanOnly = PlanOnly,
             Promote = IsTrue(Promote, otherwise: true),
             // IBuildEngine8, MSBuild 16.9: what -warnaserror, MSBuildWarningsAsErrors and MSBuildTreatWarningsAsErrors come to for this project.

@@ -74,7 +74,7 @@ public sealed class PublishContainers : ContainersTask
             RuntimeIdentifier = parts.Key,
             IsRuntimeIdentifierGiven = IsTrue(Property("IsRuntimeIdentifierGiven")),
             RuntimeIdentifierGraph = Property("RuntimeIdentifierGraph"),
-            PublishDirectory = Full(Property("PublishDirectory")),
+            Evidence = new() { PublishDirectory = Full(Property("PublishDirectory")) },
             DependencyFile = Property("DependencyFile"),
             BaseReference = Property("BaseReference"),
             BaseRegistry = Property("BaseRegistry"),

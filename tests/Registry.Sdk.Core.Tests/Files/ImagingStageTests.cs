@@ -168,7 +168,7 @@ public sealed class ImagingStageTests : IDisposable
             { "runtimes": { "any": {}, "unix": { "#import": ["any"] }, "linux": { "#import": ["unix"] }, "linux-x64": { "#import": ["linux"] }, "linux-arm64": { "#import": ["linux"] },
               "linux-musl": { "#import": ["linux"] }, "linux-musl-x64": { "#import": ["linux-musl", "linux-x64"] }, "win": { "#import": ["any"] }, "win-x64": { "#import": ["win"] } } }
             """);
-        var bill = (await EditionsStage.RunAsync(new(publish), CancellationToken.None)).Value;
+        var bill = (await PublishFolder.ReadAsync(publish, CancellationToken.None)).Value;
         var input = Input(bill);
         var platform = input.Platforms[0] with { RuntimeIdentifier = rid, IsRuntimeIdentifierGiven = isGiven, RuntimeIdentifierGraph = graph, DependencyFile = "api.deps.json", Base = input.Platforms[0].Base with { Tag = tag } };
 
@@ -207,7 +207,7 @@ public sealed class ImagingStageTests : IDisposable
     {
         var publish = Directory.CreateDirectory(Path.Combine(_folder, Guid.NewGuid().ToString("N"))).FullName;
         await File.WriteAllTextAsync(Path.Combine(publish, name), content);
-        return (await EditionsStage.RunAsync(new(publish), CancellationToken.None)).Value;
+        return (await PublishFolder.ReadAsync(publish, CancellationToken.None)).Value;
     }
 
     private static RepositoryReference BaseRepository

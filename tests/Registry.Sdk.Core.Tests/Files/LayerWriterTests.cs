@@ -77,7 +77,7 @@ public sealed class LayerWriterTests : IDisposable
                 System.IO.File.SetUnixFileMode(file, layers.Count == 0 ? UnixFileMode.UserRead | UnixFileMode.UserWrite : (UnixFileMode)0b110_110_110);
             }
 
-            var bill = (await EditionsStage.RunAsync(new(publish), CancellationToken.None)).Value;
+            var bill = (await PublishFolder.ReadAsync(publish, CancellationToken.None)).Value;
             var (_, digests, bytes) = Write([.. bill.Files.Select(f => new LayerFile("app/" + f.Path, f.Size, f.IsExecutable, StableTimes.For(f), () => System.IO.File.OpenRead(f.SourcePath)))], "app");
             layers.Add(bytes);
             Assert.Equal(Digest.Of(bytes), digests.Blob);

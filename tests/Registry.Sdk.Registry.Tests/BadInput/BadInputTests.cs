@@ -140,7 +140,7 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
             Add(b, $"{b.Open.Host}/bad-input/taken");
         }),
         ["empty publish folder"] = new("RSDK3003", ["is empty", "PublishDir"], b => Directory.GetFileSystemEntries(b.PublishDirectory).ToList().ForEach(Remove)),
-        ["no publish folder"] = new("RSDK3003", ["does not exist", "PublishDir"], b => b.Platform = b.Platform with { PublishDirectory = b.Outside("nowhere") }),
+        ["no publish folder"] = new("RSDK3003", ["does not exist", "PublishDir"], b => b.Platform = b.Platform with { Evidence = new() { PublishDirectory = b.Outside("nowhere") } }),
         ["unreadable file: a link that leads nowhere"] = new("RSDK3004", ["publish/link", "CopyToPublishDirectory"], b => Link(b, "gone.txt")),
         ["unreadable file: links in a circle"] = new("RSDK3004", ["publish/link", "CopyToPublishDirectory"], b => Link(b, "link")),
         ["unreadable file: locked"] = new("RSDK3004", ["publish/locked", "CopyToPublishDirectory"], b => b.Own(new FileStream(b.Write("locked", "x"), FileMode.Open, FileAccess.ReadWrite, FileShare.None))),
@@ -180,7 +180,7 @@ public sealed class BadInputTests(BadInputTests.Filled registries) : IClassFixtu
             b.Request = b.Request with { LayoutDirectory = Path.Combine(b.Outside("file"), "layout") };
         }),
         ["Windows RID"] = new("RSDK4005", ["ContainerRuntimeIdentifier is 'win-x64'", "linux-x64"], b => b.Platform = b.Platform with { RuntimeIdentifier = "win-x64" }),
-        ["two RIDs of one platform"] = new("RSDK4007", ["ContainerRuntimeIdentifiers names linux-x64 and linux-musl-x64", "Remove one"], b => b.Request = b.Request with { Platforms = [b.Platform, b.Platform with { RuntimeIdentifier = "linux-musl-x64", PublishDirectory = b.Outside("other") }] }),
+        ["two RIDs of one platform"] = new("RSDK4007", ["ContainerRuntimeIdentifiers names linux-x64 and linux-musl-x64", "Remove one"], b => b.Request = b.Request with { Platforms = [b.Platform, b.Platform with { RuntimeIdentifier = "linux-musl-x64", Evidence = new() { PublishDirectory = b.Outside("other") } }] }),
         ["layout in the publish folder"] = new("RSDK9014", ["lies in the publish folder", "ContainerDestination"], b => b.Request = b.Request with { Destinations = [new($"oci:{b.PublishDirectory}/image"), .. b.Request.Destinations] }),
         ["cache in the publish folder"] = new("RSDK9016", ["RegistrySdkCacheDirectory is", "in the publish folder"], b => b.Request = b.Request with { CacheDirectory = Path.Combine(b.PublishDirectory, "cache"), CacheSize = "10" }),
         ["malformed base image"] = new("RSDK4001", ["ContainerBaseImage is"], b => b.Platform = b.Platform with { BaseRepository = "Dotnet" }),

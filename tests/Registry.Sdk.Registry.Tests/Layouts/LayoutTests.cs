@@ -161,7 +161,7 @@ public sealed class LayoutTests(Registries registries) : IClassFixture<Registrie
         await File.WriteAllTextAsync(Path.Combine(arm, "api.dll"), "another assembly");
         bench.Request = bench.Request with
         {
-            Platforms = [platform, platform with { RuntimeIdentifier = "linux-arm64", PublishDirectory = arm }],
+            Platforms = [platform, platform with { RuntimeIdentifier = "linux-arm64", Evidence = new() { PublishDirectory = arm } }],
             Destinations = [.. bench.Request.Destinations, new($"{bench.Open.Host}/{bench.Name}")],
         };
 

@@ -476,7 +476,7 @@ public sealed class BaseImageTests(Registries registries) : IClassFixture<Regist
         var folder = bench.Outside("publish-arm64");
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "api.dll"), "an assembly for arm64");
-        return bench.Platform with { RuntimeIdentifier = "linux-arm64", PublishDirectory = folder };
+        return bench.Platform with { RuntimeIdentifier = "linux-arm64", Evidence = new() { PublishDirectory = folder } };
     }
 
     /// <summary>The layers of an image of the base registry; of an index's first child.</summary>

@@ -196,7 +196,7 @@ internal sealed class Bench : IAsyncDisposable
                 new()
                 {
                     RuntimeIdentifier = "linux-x64",
-                    PublishDirectory = bench.PublishDirectory,
+                    Evidence = new() { PublishDirectory = bench.PublishDirectory },
                     BaseRegistry = bench.Base.Host,
                     BaseRepository = BaseRepository,
                     BaseTag = "10.0",

@@ -144,7 +144,7 @@ public sealed class PromotionTests(Registries registries) : IClassFixture<Regist
                 bench.Request = bench.Request with { AssemblyName = "billing" };
                 break;
             case "other platforms":
-                bench.Request = bench.Request with { Platforms = [bench.Platform, bench.Platform with { RuntimeIdentifier = "linux-arm64", BaseReference = "scratch", PublishDirectory = Path.GetDirectoryName(Other("other/api.dll"))! }] };
+                bench.Request = bench.Request with { Platforms = [bench.Platform, bench.Platform with { RuntimeIdentifier = "linux-arm64", BaseReference = "scratch", Evidence = new() { PublishDirectory = Path.GetDirectoryName(Other("other/api.dll"))! } }] };
                 break;
             case "another time":
                 bench.Request = bench.Request with { Derived = Bench.Facts("1.2.3", time: Bench.CommitTime.AddSeconds(1)) };
@@ -181,7 +181,7 @@ public sealed class PromotionTests(Registries registries) : IClassFixture<Regist
     {
         bench.Request = bench.Request with
         {
-            Platforms = [bench.Platform, bench.Platform with { RuntimeIdentifier = "linux-musl-arm64", BaseReference = "scratch", PublishDirectory = Path.GetDirectoryName(Other("other/api.dll"))! }],
+            Platforms = [bench.Platform, bench.Platform with { RuntimeIdentifier = "linux-musl-arm64", BaseReference = "scratch", Evidence = new() { PublishDirectory = Path.GetDirectoryName(Other("other/api.dll"))! } }],
             Destinations = [new("oci:first"), new("oci:second")],
             RuntimeIdentifiers = ["linux-x64", "linux-musl-arm64"],
         };

@@ -166,7 +166,7 @@ public sealed class WrongKindTests(Registries registries, Services services) : I
     {
         bench.Request = bench.Request with
         {
-            Platforms = [bench.Platform, bench.Platform with { RuntimeIdentifier = "linux-arm64", BaseReference = "scratch", PublishDirectory = Path.GetDirectoryName(bench.Outside("arm/api.dll"))! }],
+            Platforms = [bench.Platform, bench.Platform with { RuntimeIdentifier = "linux-arm64", BaseReference = "scratch", Evidence = new() { PublishDirectory = Path.GetDirectoryName(bench.Outside("arm/api.dll"))! } }],
             Destinations = [new($"ghcr.io/{bench.Name.Replace("team-", "acme/", StringComparison.Ordinal)}"), new($"docker.io/acme/s{Guid.NewGuid():N}")],
         };
         await File.WriteAllTextAsync(bench.Outside("arm/api.dll"), "for arm");

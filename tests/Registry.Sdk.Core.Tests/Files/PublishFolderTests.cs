@@ -6,7 +6,7 @@ using Xunit;
 namespace Registry.Sdk.Core.Tests.Files;
 
 /// <summary>Publish folders that nobody makes by accident.</summary>
-public sealed class EditionsStageTests : IDisposable
+public sealed class PublishFolderTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("rsdk-core-").FullName;
 
@@ -19,7 +19,7 @@ public sealed class EditionsStageTests : IDisposable
         using var shell = Process.Start("/bin/sh", ["-c", "cd \"$1\" && : > \"$(printf 'a\\377')\" && : > \"$(printf 'a\\376')\" && : > \"$(printf 'a\\357\\277\\275')\" && mkdir \"$(printf 'd\\377')\" && : > good", "sh", _folder]);
         await shell.WaitForExitAsync();
         Assert.Equal((0, 5), (shell.ExitCode, Directory.GetFileSystemEntries(_folder).Length));
-        var result = await EditionsStage.RunAsync(new(_folder), CancellationToken.None);
+        var result = await PublishFolder.ReadAsync(_folder, CancellationToken.None);
         using var remover = Process.Start("/bin/rm", ["-r", _folder]);
         await remover.WaitForExitAsync();
         Directory.CreateDirectory(_folder);
@@ -43,7 +43,7 @@ public sealed class EditionsStageTests : IDisposable
 
         await File.WriteAllTextAsync(Path.Combine(_folder, $"l{Levels}", "file"), "");
         using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        var result = await EditionsStage.RunAsync(new(_folder), stop.Token);
+        var result = await PublishFolder.ReadAsync(_folder, stop.Token);
         Assert.All(result.Diagnostics, d => Assert.Equal("RSDK3005", d.Code));
         Assert.InRange(result.Diagnostics.Count, 1, Levels);
         Assert.Contains("100", result.Diagnostics[0].Message);
@@ -59,6 +59,6 @@ public sealed class EditionsStageTests : IDisposable
             Directory.CreateSymbolicLink(Path.Combine(_folder, $"{i}"), "real");
         }
 
-        Assert.Equal(100, (await EditionsStage.RunAsync(new(_folder), CancellationToken.None)).Value.Files.Count);
+        Assert.Equal(100, (await PublishFolder.ReadAsync(_folder, CancellationToken.None)).Value.Files.Count);
     }
 }
