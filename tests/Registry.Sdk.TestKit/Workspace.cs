@@ -40,6 +40,18 @@ public sealed class Workspace : IAsyncDisposable
     /// <summary>Writes a file of the work tree; returns its full path.</summary>
     public string Write(string relativePath, string content) => Git.Write(relativePath, content);
 
+    /// <summary>Changes a file of the work tree; what is replaced must be there.</summary>
+    public void Replace(string relativePath, string old, string with)
+    {
+        var content = File.ReadAllText(Path.Combine(Root, relativePath));
+        if (!content.Contains(old, StringComparison.Ordinal))
+        {
+            throw new InvalidOperationException($"{relativePath} does not contain '{old}'.");
+        }
+
+        Write(relativePath, content.Replace(old, with, StringComparison.Ordinal));
+    }
+
     /// <summary>Writes a project or any other MSBuild file; returns its full path.</summary>
     public string Write(string relativePath, ProjectBuilder project) => Git.Write(relativePath, project + "\n");
 
