@@ -192,7 +192,8 @@ public sealed record Derived(BuildFacts Facts, VersionFacts Version);
 /// <param name="Source"><c>ContainerGenerateLabelsImageSource</c>.</param>
 /// <param name="Revision"><c>ContainerGenerateLabelsImageRevision</c>.</param>
 /// <param name="BaseDigest"><c>ContainerGenerateLabelsImageBaseDigest</c>.</param>
-public sealed record GeneratedLabels(bool Created = true, bool Version = true, bool Source = true, bool Revision = true, bool BaseDigest = true);
+/// <param name="Licenses"><c>ContainerGenerateLabelsImageLicenses</c>.</param>
+public sealed record GeneratedLabels(bool Created = true, bool Version = true, bool Source = true, bool Revision = true, bool BaseDigest = true, bool Licenses = true);
 
 /// <summary>Hears how a publish goes on.</summary>
 public interface IPublishLog : ITransferProgress
@@ -232,7 +233,7 @@ public static class PublishPipeline
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(log);
         var clock = Stopwatch.StartNew();
-        var run = new Run(request);
+        var run = new PublishRun(request);
         var redactor = run.Redactor;
         try
         {
@@ -273,22 +274,6 @@ public static class PublishPipeline
     // Branches, labels and answers of registries are in messages; a CI service must not take them for commands.
     private static Diagnostic Plain(Diagnostic diagnostic) => diagnostic with { Message = PlainText.Of(diagnostic.Message) };
 
-    /// <summary>How far a publish has come.</summary>
-    private sealed class Run
-    {
-        public Run(PublishRequest request)
-        {
-            Diagnostics = [.. request.Derived.Diagnostics];
-            Report = new() { Project = request.Project, Configuration = request.Configuration, PlanOnly = request.PlanOnly, Diagnostics = Diagnostics };
-        }
-
-        public List<Diagnostic> Diagnostics { get; }
-
-        public Redactor Redactor { get; } = new();
-
-        public PublishReport Report { get; set; }
-    }
-
     /// <summary>Lets lines through that hold no secret and no command of a CI service.</summary>
     private sealed class RedactedLog(IPublishLog log, Redactor redactor) : IPublishLog
     {
@@ -304,24 +289,26 @@ public static class PublishPipeline
         private string Line(string message) => PlainText.Of(redactor.Finish(message));
     }
 
-    private static async Task PublishAsync(PublishRequest request, Run run, IGit git, IPublishLog log, CancellationToken cancellationToken)
+    private static async Task PublishAsync(PublishRequest request, PublishRun run, IGit git, IPublishLog log, CancellationToken cancellationToken)
     {
         var diagnostics = run.Diagnostics;
 
         // Usage first: all of it, before anything is computed.
         var endpoints = EndpointMap.Parse(request.Endpoints, diagnostics);
-        var destinations = DestinationParser.Parse(request.Destinations, endpoints, request.ProjectDirectory, request.DestinationProperty, diagnostics);
+        var destinations = DestinationParser.Parse(request.Destinations, endpoints, request.ProjectDirectory, request.DestinationProperty, request.EditionNames, diagnostics);
+        EditionChecks.CheckNames(request, diagnostics);
+        EditionChecks.CheckLicenses(request, destinations, endpoints, diagnostics);
         using var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. destinations.Select(d => d.Repository?.Host).OfType<RegistryHost>()], diagnostics);
         diagnostics.AddRange(Misspelling.Find(request.Metadata));
-        var bases = ParseBases(request, diagnostics);
-        var cache = ParseCache(request, diagnostics);
-        CheckPublishFolders(request, destinations, diagnostics);
+        var builds = UsageChecks.ParseBases(request, diagnostics);
+        var cache = UsageChecks.ParseCache(request, diagnostics);
+        UsageChecks.CheckPublishFolders(request, destinations, diagnostics);
         if (request.CheckOnly)
         {
-            CheckPlatforms(request, diagnostics);
+            UsageChecks.CheckPlatforms(request, diagnostics);
         }
 
-        CheckSwitches(request, diagnostics);
+        UsageChecks.CheckSwitches(request, diagnostics);
         if (!request.Derived.Succeeded || diagnostics.Exists(d => d.IsError))
         {
             return;
@@ -330,32 +317,44 @@ public static class PublishPipeline
         var (facts, version) = request.Derived.Value;
         run.Report = run.Report with { Facts = facts, Version = version };
 
-        CheckBuild(request, version, destinations, diagnostics);
+        UsageChecks.CheckBuild(request, version, destinations, diagnostics);
         var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
         using var connections = new RegistryConnections(endpoints, credentials, log.Request, run.Redactor);
         if (request.CheckOnly)
         {
-            await CheckAsync(request, run, destinations, overwrite, connections, log, cancellationToken).ConfigureAwait(false);
+            await CheckAsync(request, run, destinations, overwrite, endpoints, connections, log, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, connections);
-        var released = await ReleasedAsync(request, run, selected.Succeeded ? selected.Value.Taking : [], overwrite, connections, cancellationToken).ConfigureAwait(false);
-        if (HasErrors(request, diagnostics))
+        var only = EditionChecks.Only(request);
+        if (only is not null)
+        {
+            run.Note(log, $"-p:ContainerEdition publishes {only} alone");
+        }
+
+        var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, only, connections);
+        var released = await ReleasedAsync(request, run, destinations, selected.Succeeded ? selected.Value.Taking : [], overwrite, endpoints, connections, log, cancellationToken).ConfigureAwait(false);
+        if (run.HasErrors())
         {
             return;
         }
 
-        var image = released is not null
-            ? await AdoptAsync(released, diagnostics, log, cancellationToken).ConfigureAwait(false)
-            : await ComposeAsync(request, run, bases, cache, connections, log, cancellationToken).ConfigureAwait(false);
-        if (image is null)
+        var composer = new ImageComposer(request, run, cache, connections, log);
+        var images = released is not null
+            ? await composer.AdoptAsync(released, cancellationToken).ConfigureAwait(false)
+            : await composer.ComposeAsync(builds, EditionChecks.Input(request, destinations, endpoints), cancellationToken).ConfigureAwait(false);
+        if (images is null)
         {
             return;
         }
 
-        run.Report = run.Report with { Image = image };
-        if (HasErrors(request, diagnostics))
+        run.Report = run.Report with { Images = images };
+        foreach (var edition in images.Select(i => i.Edition).Where(e => e.Length > 0 && !destinations.Any(d => d.Edition == e)))
+        {
+            run.Note(log, $"No destination takes the edition {edition}: it was built and proven, and goes nowhere");
+        }
+
+        if (run.HasErrors())
         {
             return;
         }
@@ -364,7 +363,7 @@ public static class PublishPipeline
         var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
         using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request, run.Redactor);
         var plan = await PlanningStage.RunAsync(
-            new(version, image, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, Created(facts)), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
+            new(version, images, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, ImageComposer.Created(facts), only), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(plan.Diagnostics);
         if (!plan.Succeeded)
         {
@@ -372,34 +371,32 @@ public static class PublishPipeline
         }
 
         run.Report = run.Report with { Plan = plan.Value };
-        if (HasErrors(request, diagnostics) || request.PlanOnly)
+        if (run.HasErrors() || request.PlanOnly)
         {
             return;
         }
 
         log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
-        var transfer = await TransferStage.RunAsync(new(plan.Value, image, version, overwrite, cache), connections, history, log, cancellationToken).ConfigureAwait(false);
+        var transfer = await TransferStage.RunAsync(new(plan.Value, version, overwrite, cache), connections, history, log, cancellationToken).ConfigureAwait(false);
         cache.Trim();
         diagnostics.AddRange(transfer.Errors);
         run.Report = run.Report with { Transfer = transfer };
 
         log.Stage("Verification: looking from outside");
         var verification = await VerificationStage.RunAsync(
-            new(transfer, plan.Value.Manifest, request.VisibilityMismatch == "warn"), connections, anonymous, cancellationToken).ConfigureAwait(false);
+            new(transfer, request.VisibilityMismatch == "warn"), connections, anonymous, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(verification.Diagnostics);
         run.Report = run.Report with { Verification = verification };
     }
 
-    private static DateTimeOffset Created(BuildFacts facts) => facts.SourceDateEpoch ?? facts.Git.CommitTime ?? DateTimeOffset.UnixEpoch;
-
     /// <summary>What is wrong with a registry or credential is said before compiling takes minutes; and whether compiling is needed at all.</summary>
     private static async Task CheckAsync(
-        PublishRequest request, Run run, IReadOnlyList<Destination> destinations, HashSet<string> overwrite, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
+        PublishRequest request, PublishRun run, IReadOnlyList<Destination> destinations, HashSet<string> overwrite, EndpointMap endpoints, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
     {
         var (facts, version) = request.Derived.Value;
-        var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, connections);
+        var selected = PlanningStage.Select(destinations, version, request.AllowDirty, facts.Git.DirtyFiles, EditionChecks.Only(request), connections);
         run.Diagnostics.AddRange(selected.Diagnostics);
-        if (!selected.Succeeded || HasErrors(request, run.Diagnostics))
+        if (!selected.Succeeded || run.HasErrors())
         {
             return;
         }
@@ -416,7 +413,7 @@ public static class PublishPipeline
         }
 
         // Who has not answered yet would be waited for.
-        if (HasErrors(request, run.Diagnostics) || answers.Any(a => !a.HasAnswered))
+        if (run.HasErrors() || answers.Any(a => !a.HasAnswered))
         {
             return;
         }
@@ -425,9 +422,9 @@ public static class PublishPipeline
         patience.CancelAfter(Preflight.Patience);
         try
         {
-            if (await ReleasedAsync(request, run, selected.Value.Taking, overwrite, connections, patience.Token).ConfigureAwait(false) is { } released)
+            if (await ReleasedAsync(request, run, destinations, selected.Value.Taking, overwrite, endpoints, connections, log, patience.Token).ConfigureAwait(false) is { } released)
             {
-                run.Report = run.Report with { Image = released };
+                run.Report = run.Report with { Images = [new(string.Empty, EditionChecks.Declared(request, string.Empty).License, released)] };
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -438,12 +435,18 @@ public static class PublishPipeline
 
     /// <summary>The image that an earlier publish of this release made, where it is to be copied; null: it is to be composed.</summary>
     private static async Task<ComposedImage?> ReleasedAsync(
-        PublishRequest request, Run run, IReadOnlyList<Destination> taking, HashSet<string> overwrite, RegistryConnections connections, CancellationToken cancellationToken)
+        PublishRequest request, PublishRun run, IReadOnlyList<Destination> destinations, IReadOnlyList<Destination> taking, HashSet<string> overwrite, EndpointMap endpoints, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
     {
         var (facts, version) = request.Derived.Value;
         var rids = request.Platforms.Count > 0 ? request.Platforms.Select(p => p.RuntimeIdentifier) : request.RuntimeIdentifiers;
-        var identity = new ReleaseIdentity(version, facts.Git.Commit, Created(facts), request.AssemblyName, [.. rids.Select(Platform.FromRuntimeIdentifier).OfType<Platform>()]);
-        var released = request.Promote
+        var identity = new ReleaseIdentity(version, facts.Git.Commit, ImageComposer.Created(facts), request.AssemblyName, [.. rids.Select(Platform.FromRuntimeIdentifier).OfType<Platform>()]);
+        var whyNot = EditionChecks.WhyNotCopied(request, destinations, endpoints);
+        if (whyNot is not null && request.Promote && !request.CheckOnly && version.Kind is BuildKinds.Release or BuildKinds.Prerelease && taking.Count > 1)
+        {
+            log.Stage($"Imaging: an earlier publish of {version.Version} is not copied: {whyNot}");
+        }
+
+        var released = request.Promote && whyNot is null
             ? await Promotion.FindAsync(identity, taking, overwrite, nothingBuilt: !request.CheckOnly && request.Platforms.Count == 0, request.LayoutDirectory, connections, cancellationToken).ConfigureAwait(false)
             : null;
         if (released is null && !request.CheckOnly && request.Platforms.Count == 0)
@@ -453,289 +456,5 @@ public static class PublishPipeline
         }
 
         return released;
-    }
-
-    private static async Task<ComposedImage?> AdoptAsync(ComposedImage released, List<Diagnostic> diagnostics, IPublishLog log, CancellationToken cancellationToken)
-    {
-        log.Stage($"Imaging: nothing is composed: {released.ReleasedAt} has {released.Manifest.Descriptor.Digest}, and its bytes are copied");
-        try
-        {
-            await ReleasedImageSource.WriteAsync(released, cancellationToken).ConfigureAwait(false);
-            return released;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            diagnostics.Add(ImagingStage.LayoutProblem(released.LayoutDirectory, e));
-            return null;
-        }
-    }
-
-    private static async Task<ComposedImage?> ComposeAsync(
-        PublishRequest request, Run run, List<BaseImageRequest> bases, ImageCache cache, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
-    {
-        var (facts, version) = request.Derived.Value;
-        var diagnostics = run.Diagnostics;
-        var created = Created(facts);
-        log.Stage("Editions: making the bill");
-        var platforms = new List<PlatformInput>();
-        foreach (var (platform, baseImage) in request.Platforms.Zip(bases))
-        {
-            var bill = await PublishFolder.ReadAsync(platform.PublishDirectory, cancellationToken).ConfigureAwait(false);
-            diagnostics.AddRange(bill.Diagnostics);
-            if (!bill.Succeeded)
-            {
-                return null;
-            }
-
-            log.Stage($"Editions: {bill.Value.Files.Count} files, {ConsoleReport.Bytes(bill.Value.Files.Sum(f => f.Size))} ({platform.RuntimeIdentifier})");
-            platforms.Add(new(
-                platform.RuntimeIdentifier, platform.IsRuntimeIdentifierGiven, platform.RuntimeIdentifierGraph, platform.DependencyFile,
-                bill.Value, baseImage, WithLabels(platform, request, facts, version, created)));
-        }
-
-        log.Stage($"Imaging: composing on {string.Join(", ", bases.Select(b => b.ToString()).Distinct(StringComparer.Ordinal))}");
-        var imaging = new ImagingInput(
-            platforms, created, request.LayoutDirectory, cache,
-            [.. new[] { facts.Git.RootDirectory, request.ProjectDirectory }.OfType<string>().Distinct(StringComparer.Ordinal)],
-            request.Labels.BaseDigest);
-        var image = await ImagingStage.RunAsync(imaging, new BaseImageSource(connections, cache), cancellationToken).ConfigureAwait(false);
-        cache.Trim();
-        diagnostics.AddRange(image.Diagnostics);
-        if (!image.Succeeded)
-        {
-            return null;
-        }
-
-        log.Stage($"Imaging: {image.Value.Manifest.Descriptor.Digest} in {request.LayoutDirectory}");
-        foreach (var platform in image.Value.Platforms.Where(p => p.LeftOut > 0))
-        {
-            log.Stage($"Imaging: left out {ConsoleReport.Bytes(platform.LeftOut)} of native files that {platform.Platform} can't use");
-        }
-
-        foreach (var layer in image.Value.Platforms.SelectMany(p => p.Layers).Where(l => !l.IsFromBase).DistinctBy(l => l.Descriptor.Digest))
-        {
-            log.Stage($"Imaging: {layer.Content} layer {layer.Descriptor.Digest}, {ConsoleReport.Bytes(layer.Descriptor.Size)}, {(layer.Origin == LayerOrigin.Cached ? "from the cache" : "compressed")}");
-        }
-
-        return image.Value;
-    }
-
-    private static List<BaseImageRequest> ParseBases(PublishRequest request, List<Diagnostic> diagnostics)
-    {
-        var bases = new List<BaseImageRequest>();
-        var ridOf = new Dictionary<Platform, string>();
-        foreach (var item in request.Platforms)
-        {
-            if (ParsePlatform(item.RuntimeIdentifier, request.Platforms.Count, ridOf, diagnostics) is { } platform && ParseBase(item, platform, request.ProjectDirectory, diagnostics) is { } baseImage)
-            {
-                bases.Add(baseImage);
-            }
-        }
-
-        return bases;
-    }
-
-    private static Platform? ParsePlatform(string rid, int count, Dictionary<Platform, string> ridOf, List<Diagnostic> diagnostics)
-    {
-        if (Platform.FromRuntimeIdentifier(rid) is not { } platform)
-        {
-            diagnostics.Add(DiagnosticCodes.WindowsRid.Report(count > 1
-                ? $"ContainerRuntimeIdentifiers (or RuntimeIdentifiers) names '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifiers to linux-x64, linux-arm64 or both."
-                : $"ContainerRuntimeIdentifier is '{rid}'. Registry.Sdk makes Linux images: set ContainerRuntimeIdentifier to linux-x64 or linux-arm64."));
-            return null;
-        }
-
-        if (!ridOf.TryAdd(platform, rid))
-        {
-            diagnostics.Add(DiagnosticCodes.SamePlatformTwice.Report($"ContainerRuntimeIdentifiers names {ridOf[platform]} and {rid}, and both are {platform} to whoever pulls the image: only the first could ever be chosen. Remove one of the two."));
-            return null;
-        }
-
-        return platform;
-    }
-
-    /// <summary>What would be found out after building only (<see cref="ParseBases"/>, <see cref="CheckPublishFolders"/>), as far as it is known before.</summary>
-    private static void CheckPlatforms(PublishRequest request, List<Diagnostic> diagnostics)
-    {
-        var ridOf = new Dictionary<Platform, string>();
-        foreach (var rid in request.RuntimeIdentifiers)
-        {
-            ParsePlatform(rid, request.RuntimeIdentifiers.Count, ridOf, diagnostics);
-        }
-
-        if (request.HasOneOutputFolder && request.RuntimeIdentifiers.Count > 1)
-        {
-            diagnostics.Add(DiagnosticCodes.SharedPublishFolder.Report(
-                $"The builds of {string.Join(" and ", request.RuntimeIdentifiers)} would publish into one folder. Remove dotnet publish -o (PublishDir), or name one platform with RuntimeIdentifier."));
-        }
-    }
-
-    private static BaseImageRequest? ParseBase(PlatformRequest item, Platform platform, string projectDirectory, List<Diagnostic> diagnostics)
-    {
-        if (item.BaseReference == BaseImageRequest.Scratch)
-        {
-            return new(null, null, null, platform);
-        }
-
-        Digest? digest = null;
-        if (item.BaseReference.StartsWith(LayoutDirectory.Prefix, StringComparison.Ordinal))
-        {
-            // oci:path, oci:path:tag or oci:path@sha256:…, as skopeo writes it.
-            var text = item.BaseReference;
-            var at = text.LastIndexOf('@');
-            var colon = text.LastIndexOf(':');
-            string? tag = null;
-            if (at > 0 && Digest.TryParse(text[(at + 1)..], out digest))
-            {
-                text = text[..at];
-            }
-            else if (colon >= LayoutDirectory.Prefix.Length && RepositoryReference.IsLegalTag(text[(colon + 1)..]))
-            {
-                (text, tag) = (text[..colon], text[(colon + 1)..]);
-            }
-
-            if (LayoutDirectory.Parse(text, projectDirectory, out var why) is { } layout)
-            {
-                return new(layout, tag, digest, platform);
-            }
-
-            diagnostics.Add(DiagnosticCodes.BadLayoutPath.Report($"ContainerBaseImage is '{PlainText.Of(item.BaseReference)}': {why} Write oci:path:tag or oci:path@sha256:<64 hex digits>."));
-            return null;
-        }
-
-        if (!RegistryHost.TryParse(item.BaseRegistry, out var host) || !RepositoryReference.IsLegalName(item.BaseRepository)
-            || (item.BaseDigest.Length > 0 && !Digest.TryParse(item.BaseDigest, out digest))
-            || (item.BaseTag.Length > 0 && !RepositoryReference.IsLegalTag(item.BaseTag)))
-        {
-            diagnostics.Add(DiagnosticCodes.BadBaseImage.Report(
-                $"ContainerBaseImage is '{item.BaseRegistry}/{item.BaseRepository}{(item.BaseTag.Length > 0 ? ":" + item.BaseTag : string.Empty)}{(item.BaseDigest.Length > 0 ? "@" + item.BaseDigest : string.Empty)}'. Write host/name:tag or host/name@sha256:<64 hex digits>."));
-            return null;
-        }
-
-        return new(RepositoryReference.Of(host, item.BaseRepository), item.BaseTag.Length > 0 ? item.BaseTag : digest is null ? "latest" : null, digest, platform);
-    }
-
-    /// <summary>Looked at before anything is sent: what the user raised to an error by then must not be told after the push.</summary>
-    private static bool HasErrors(PublishRequest request, List<Diagnostic> diagnostics)
-    {
-        for (var i = 0; i < diagnostics.Count; i++)
-        {
-            if (!diagnostics[i].IsError && request.RaisesToError(diagnostics[i].Code))
-            {
-                diagnostics[i] = diagnostics[i] with { Descriptor = diagnostics[i].Descriptor with { Severity = Severity.Error } };
-            }
-        }
-
-        return diagnostics.Exists(d => d.IsError);
-    }
-
-    private static void CheckPublishFolders(PublishRequest request, IReadOnlyList<Destination> destinations, List<Diagnostic> diagnostics)
-    {
-        // What we write there the next publish would ship.
-        foreach (var folder in request.Platforms.Select(p => Real(p.PublishDirectory)).Distinct(StringComparer.Ordinal))
-        {
-            foreach (var layout in destinations.Select(d => d.Place).OfType<LayoutDirectory>().Where(l => RealPath.IsInside(Real(l.FullPath), folder)))
-            {
-                diagnostics.Add(DiagnosticCodes.BadLayoutPath.Report($"The destination '{layout}' lies in the publish folder, so the next image would hold it. Name a directory outside {folder} in {request.DestinationProperty}."));
-            }
-
-            if (request.CacheDirectory.Length > 0 && RealPath.IsInside(Real(request.CacheDirectory), folder))
-            {
-                diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkCacheDirectory is '{request.CacheDirectory}', in the publish folder, so the next image would hold it. Name a folder outside {folder}."));
-            }
-        }
-
-        // Which of the two builds a file there is from nobody could tell.
-        foreach (var shared in request.Platforms.GroupBy(p => Path.TrimEndingDirectorySeparator(p.PublishDirectory), StringComparer.Ordinal).Where(g => g.Count() > 1))
-        {
-            diagnostics.Add(DiagnosticCodes.SharedPublishFolder.Report(
-                $"The builds of {string.Join(" and ", shared.Select(p => p.RuntimeIdentifier))} publish into one folder, {shared.Key}. Remove PublishDir (dotnet publish -o) and AppendRuntimeIdentifierToOutputPath, or name one platform with RuntimeIdentifier.", shared.Key));
-        }
-    }
-
-    private static string Real(string path) => RealPath.Resolve(path) ?? Path.GetFullPath(path);
-
-    private static ImageCache ParseCache(PublishRequest request, List<Diagnostic> diagnostics)
-    {
-        if (!int.TryParse(request.CacheSize, NumberStyles.None, CultureInfo.InvariantCulture, out var megabytes))
-        {
-            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkCacheSize is '{PlainText.Of(request.CacheSize)}'. Give the cache's size in MB, a whole number; 0 for no cache."));
-            return ImageCache.None;
-        }
-
-        var directory = request.CacheDirectory.Length > 0 ? request.CacheDirectory
-            : ImageCache.DefaultDirectory(OperatingSystem.IsWindows(), name => request.Environment.GetValueOrDefault(name));
-        return megabytes == 0 || directory is null ? ImageCache.None : new(directory, megabytes * 1_000_000L);
-    }
-
-    private static void CheckSwitches(PublishRequest request, List<Diagnostic> diagnostics)
-    {
-        if (request.EditionNames.Count > 0)
-        {
-            diagnostics.Add(DiagnosticCodes.EditionsNotSupported.Report($"ContainerEditions is '{string.Join(';', request.EditionNames)}', but this version does not build editions yet, and publishing everything as one image could ship what a licence forbids. Remove ContainerEditions."));
-        }
-
-        if (request.VisibilityMismatch is not ("error" or "warn"))
-        {
-            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkVisibilityMismatch is '{request.VisibilityMismatch}'. Use error or warn (this version does not wait)."));
-        }
-
-        foreach (var (name, value) in request.Switches.Where(s => s.Value.Length > 0 && !bool.TryParse(s.Value, out _)))
-        {
-            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"{name} is '{PlainText.Of(value)}'. Use true or false."));
-        }
-
-        foreach (var tag in request.OverwriteTags.Where(t => !RepositoryReference.IsLegalTag(t)))
-        {
-            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkOverwriteTag names '{tag}', which is no tag."));
-        }
-    }
-
-    private static void CheckBuild(PublishRequest request, VersionFacts version, IReadOnlyList<Destination> destinations, List<Diagnostic> diagnostics)
-    {
-        if (version.Kind is BuildKinds.Release or BuildKinds.Prerelease && string.Equals(request.Configuration, "Debug", StringComparison.OrdinalIgnoreCase))
-        {
-            diagnostics.Add(DiagnosticCodes.DebugRelease.Report(
-                $"{BuildKindNames.ToWord(version.Kind)} {version.Version} is published from a Debug build. Publish with -c Release, or -p:Configuration=Release with dotnet msbuild."));
-        }
-
-        if (version.Kind != BuildKinds.None && version.Tags.Count == 0 && destinations.Any(d => d.Tags.Count == 0))
-        {
-            diagnostics.Add(DiagnosticCodes.NoTags.Report(
-                $"No ContainerTagRule makes a tag for a {BuildKindNames.ToWord(version.Kind)} build, so the image can be pulled by its digest only. Add a rule with On=\"{BuildKindNames.ToWord(version.Kind)}\", or set the destination's Tags."));
-        }
-    }
-
-    /// <summary>Stock's labels with ours in place of those that would be wrong or differ from run to run, and the user's own over all.</summary>
-    private static ContainerSettings WithLabels(PlatformRequest platform, PublishRequest request, BuildFacts facts, VersionFacts version, DateTimeOffset created)
-    {
-        var time = created.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-        var source = RepositoryUrl.ToHttps(request.RepositoryUrl.Length > 0 ? request.RepositoryUrl : facts.Ci?.RepositoryUrl ?? facts.Git.RemoteUrl);
-        var ours = new List<KeyValuePair<string, string>>();
-        Add(request.Labels.Created, ImageLabels.Created, time);
-        Add(request.Labels.Created, "org.opencontainers.artifact.created", time);
-        Add(request.Labels.Version, ImageLabels.Version, version.Version);
-        Add(request.Labels.Source, ImageLabels.Source, source);
-        Add(request.Labels.Revision, ImageLabels.Revision, facts.Git.Commit);
-
-        // What stock put there instead must not stay where we have nothing better: its source may carry credentials.
-        // And it was not told the name of a base image that is in no registry.
-        string[] mended =
-        [
-            ImageLabels.Created, "org.opencontainers.artifact.created", ImageLabels.Version, ImageLabels.Source, ImageLabels.Revision,
-            .. platform.BaseReference.Length > 0 ? [ImageLabels.BaseName] : Array.Empty<string>(),
-        ];
-        return platform.Settings with
-        {
-            Labels = [.. platform.Settings.Labels.Where(l => !mended.Contains(l.Key, StringComparer.Ordinal)), .. ours, .. platform.UserLabels],
-        };
-
-        void Add(bool wanted, string name, string? value)
-        {
-            if (wanted && !string.IsNullOrEmpty(value))
-            {
-                ours.Add(new(name, value));
-            }
-        }
     }
 }

@@ -32,6 +32,6 @@ public sealed class CheckContainers : ContainersTask
     protected override void SetOutputs(PublishReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
-        IsReleased = report.Succeeded && report.Image is not null;
+        IsReleased = report.Succeeded && report.Images.Count > 0;
     }
 }

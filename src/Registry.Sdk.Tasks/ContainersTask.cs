@@ -71,7 +71,7 @@ public abstract class ContainersTask : RegistrySdkTask
     /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c> or <c>warn</c>.</summary>
     public string VisibilityMismatch { get; set; } = "error";
 
-    /// <summary><c>ContainerEditions</c>. RSDK3002 if set: not built yet.</summary>
+    /// <summary><c>ContainerEditions</c>. RSDK3012 if one is named twice, RSDK3024 if a name can't be used.</summary>
     public string Editions { get; set; } = string.Empty;
 
     /// <summary><c>RegistrySdkPreflight</c>: whether the checks before building run. The targets see to that; here it is judged: RSDK9016.</summary>

@@ -111,12 +111,7 @@ public sealed class PublishContainers : ContainersTask
     protected override void SetOutputs(PublishReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
-        if (report.Image is not { } image)
-        {
-            return;
-        }
-
-        GeneratedContainers = [.. image.Platforms.Select(GeneratedContainer)];
+        GeneratedContainers = [.. report.Images.SelectMany(i => i.Image.Platforms).Select(GeneratedContainer)];
         GeneratedContainerNames = [.. (report.Transfer?.Destinations ?? []).SelectMany(d => d.Tags.Where(t => t.State != TagState.Pending).Select(t => (ITaskItem)new TaskItem($"{d.Destination}:{t.Tag.Name}")))];
     }
 

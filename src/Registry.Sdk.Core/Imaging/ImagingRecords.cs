@@ -171,6 +171,16 @@ public sealed record PlatformImage(
     IReadOnlyDictionary<string, string> Labels,
     long LeftOut);
 
+/// <summary>The image of one edition.</summary>
+/// <param name="Edition">The edition's name; empty without <c>ContainerEditions</c>.</param>
+/// <param name="License">The edition's licence, an SPDX expression; empty: none is declared, and the licence wall was off.</param>
+/// <param name="Image">Its image.</param>
+public sealed record EditionImage(string Edition, string License, ComposedImage Image)
+{
+    /// <summary>What tags name.</summary>
+    public Digest Digest => Image.Manifest.Descriptor.Digest;
+}
+
 /// <summary>Output of the Imaging stage: an image in an OCI layout, complete but for the layers that are elsewhere (<see cref="ComposedLayer.Source"/>).</summary>
 /// <param name="LayoutDirectory">Absolute path of the layout.</param>
 /// <param name="Manifest">What tags name, exact bytes: the manifest of the one platform, or the index of several.</param>

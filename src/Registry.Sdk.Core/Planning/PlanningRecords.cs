@@ -6,22 +6,24 @@ namespace Registry.Sdk.Core.Planning;
 
 /// <summary>Input of the Planning stage.</summary>
 /// <param name="Version">Output of the Versioning stage.</param>
-/// <param name="Image">Output of the Imaging stage.</param>
+/// <param name="Images">Output of the Imaging stage, of each edition that is published.</param>
 /// <param name="Destinations">All destinations of the project.</param>
 /// <param name="OverwriteTags"><c>RegistrySdkOverwriteTag</c>: tags that are moved whatever they name.</param>
 /// <param name="AllowDirty"><c>RegistrySdkAllowDirty</c>: a dirty branch build may leave this machine.</param>
 /// <param name="DirtyFiles">Files that make the tree dirty, for the message.</param>
 /// <param name="Revision">The commit, or null without one.</param>
-/// <param name="Created">The image's time.</param>
+/// <param name="Created">The images' time.</param>
+/// <param name="OnlyEdition"><c>-p:ContainerEdition</c>: the one edition that is published; null: all.</param>
 public sealed record PlanningInput(
     VersionFacts Version,
-    ComposedImage Image,
+    IReadOnlyList<EditionImage> Images,
     IReadOnlyList<Destination> Destinations,
     IReadOnlySet<string> OverwriteTags,
     bool AllowDirty,
     IReadOnlyList<string> DirtyFiles,
     string? Revision,
-    DateTimeOffset Created);
+    DateTimeOffset Created,
+    string? OnlyEdition = null);
 
 /// <summary>What happens to a blob at a destination.</summary>
 public enum BlobAction
@@ -84,12 +86,19 @@ public enum ObservedVisibility
 
 /// <summary>What one destination gets.</summary>
 /// <param name="Destination">The destination.</param>
+/// <param name="Image">The image it gets: its edition's.</param>
+/// <param name="Ours">
+/// What that image is, from facts and version. Not from the image's labels: they can be the user's, or the base image's, and would then compare
+/// something else.
+/// </param>
 /// <param name="Blobs">Configs and layers, each digest once.</param>
 /// <param name="MissingManifests">Digests of the manifests that are not there yet: the platforms' and, of several, the index.</param>
 /// <param name="Tags">In the order they are written.</param>
 /// <param name="Observed">Who can read it now.</param>
 public sealed record DestinationPlan(
     Destination Destination,
+    EditionImage Image,
+    ImageIdentity Ours,
     IReadOnlyList<BlobPlan> Blobs,
     IReadOnlySet<Digest> MissingManifests,
     IReadOnlyList<TagPlan> Tags,
@@ -109,12 +118,7 @@ public sealed record LeftOut(Destination Destination, string Why);
 /// <param name="LeftOut">Those that do not.</param>
 public sealed record Selection(IReadOnlyList<Destination> Taking, IReadOnlyList<LeftOut> LeftOut);
 
-/// <summary>Output of the Planning stage.</summary>
-/// <param name="Manifest">Digest of the image that every destination gets.</param>
-/// <param name="Destinations">Those that get it.</param>
+/// <summary>Output of the Planning stage: all editions are one release.</summary>
+/// <param name="Destinations">Those that get an image.</param>
 /// <param name="LeftOut">Those that do not.</param>
-/// <param name="Ours">
-/// What this build is, from facts and version. Not from the image's labels: they can be the user's, or the base image's, and would then compare
-/// something else.
-/// </param>
-public sealed record Plan(Digest Manifest, IReadOnlyList<DestinationPlan> Destinations, IReadOnlyList<LeftOut> LeftOut, ImageIdentity Ours);
+public sealed record Plan(IReadOnlyList<DestinationPlan> Destinations, IReadOnlyList<LeftOut> LeftOut);

@@ -18,7 +18,7 @@ public static class PlanningStage
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(connections);
-        var who = Select(input.Destinations, input.Version, input.AllowDirty, input.DirtyFiles, connections);
+        var who = Select(input.Destinations, input.Version, input.AllowDirty, input.DirtyFiles, input.OnlyEdition, connections);
         if (!who.Succeeded)
         {
             return Outcome<Plan>.Failure(who.Diagnostics);
@@ -27,19 +27,20 @@ public static class PlanningStage
         var (taking, leftOut) = who.Value;
         var diagnostics = new List<Diagnostic>();
 
-        if (taking.FirstOrDefault(d => d.Repository is null) is { } directory && input.Image.Manifest.Descriptor.MediaType is MediaTypes.DockerManifest or MediaTypes.DockerIndex)
+        // Every edition that a destination takes was composed: the pipeline sees to that.
+        var getting = taking.Select(d => (Destination: d, Image: input.Images.Single(i => i.Edition == d.Edition))).ToList();
+
+        if (getting.Find(g => g.Destination.Repository is null && g.Image.Image.Manifest.Descriptor.MediaType is MediaTypes.DockerManifest or MediaTypes.DockerIndex).Destination is { } directory)
         {
             diagnostics.Add(DiagnosticCodes.DockerFormatInLayout.Report(
                 $"{directory}: the image is in Docker's format, as its base image is, and skopeo and umoci do not find tags of such images in a directory. Set ContainerImageFormat to OCI; the digest is then another, in all destinations."));
         }
 
-        // Of several platforms the first, as ImageReader sees an index.
-        var ours = new ImageIdentity(input.Image.Manifest.Descriptor.Digest, input.Version.Version, input.Revision, input.Image.Platforms[0].Base.ReferencedDigest?.ToString(), input.Created);
-        var results = await Task.WhenAll(taking.Select(d => PlanOneAsync(input, d, taking, ours, connections, anonymous, history, cancellationToken))).ConfigureAwait(false);
+        var results = await Task.WhenAll(getting.Select(g => PlanOneAsync(input, g.Destination, g.Image, getting, connections, anonymous, history, cancellationToken))).ConfigureAwait(false);
         diagnostics.AddRange(results.SelectMany(r => r.Diagnostics));
         return diagnostics.Exists(d => d.IsError)
             ? Outcome<Plan>.Failure(diagnostics)
-            : Outcome<Plan>.Success(new(ours.Digest, [.. results.Select(r => r.Plan!)], leftOut, ours), diagnostics);
+            : Outcome<Plan>.Success(new([.. results.Select(r => r.Plan!)], leftOut), diagnostics);
     }
 
     /// <summary>Which destinations take this build, and which do not and why. No network.</summary>
@@ -47,10 +48,11 @@ public static class PlanningStage
     /// <param name="version">Output of the Versioning stage.</param>
     /// <param name="allowDirty"><c>RegistrySdkAllowDirty</c>.</param>
     /// <param name="dirtyFiles">Files that make the tree dirty, for the message.</param>
+    /// <param name="onlyEdition"><c>-p:ContainerEdition</c>: the one edition that is published; null: all.</param>
     /// <param name="connections">Knows which of them stay on this machine.</param>
     /// <returns>Or RSDK2006 for a dirty tree that would be pushed.</returns>
     public static Outcome<Selection> Select(
-        IReadOnlyList<Destination> destinations, VersionFacts version, bool allowDirty, IReadOnlyList<string> dirtyFiles, RegistryConnections connections)
+        IReadOnlyList<Destination> destinations, VersionFacts version, bool allowDirty, IReadOnlyList<string> dirtyFiles, string? onlyEdition, RegistryConnections connections)
     {
         ArgumentNullException.ThrowIfNull(destinations);
         ArgumentNullException.ThrowIfNull(version);
@@ -61,7 +63,7 @@ public static class PlanningStage
         var taking = new List<Destination>();
         foreach (var destination in destinations)
         {
-            if (WhyLeftOut(version, destination) is { } why)
+            if (WhyLeftOut(version, destination, onlyEdition) is { } why)
             {
                 leftOut.Add(new(destination, why));
             }
@@ -97,7 +99,7 @@ public static class PlanningStage
             .OrderBy(t => t.Floating).ThenBy(t => t.Name == "latest")];
     }
 
-    private static string? WhyLeftOut(VersionFacts version, Destination destination)
+    private static string? WhyLeftOut(VersionFacts version, Destination destination, string? onlyEdition)
     {
         if (version.Kind == BuildKinds.None)
         {
@@ -109,13 +111,21 @@ public static class PlanningStage
             return "a pull request from a fork pushes nowhere";
         }
 
+        if (onlyEdition is not null && destination.Edition != onlyEdition)
+        {
+            return $"-p:ContainerEdition publishes {onlyEdition} alone";
+        }
+
         return destination.On.HasFlag(version.Kind) ? null : $"it does not take {BuildKindNames.ToWord(version.Kind)} builds (On)";
     }
 
     private static async Task<(DestinationPlan? Plan, List<Diagnostic> Diagnostics)> PlanOneAsync(
-        PlanningInput input, Destination destination, IReadOnlyList<Destination> all, ImageIdentity ours, RegistryConnections connections, RegistryConnections anonymous, ICommitHistory history, CancellationToken cancellationToken)
+        PlanningInput input, Destination destination, EditionImage edition, IReadOnlyList<(Destination Destination, EditionImage Image)> all, RegistryConnections connections, RegistryConnections anonymous, ICommitHistory history, CancellationToken cancellationToken)
     {
         var diagnostics = new List<Diagnostic>();
+        var image = edition.Image;
+        // Of several platforms the first, as ImageReader sees an index.
+        var ours = new ImageIdentity(edition.Digest, input.Version.Version, input.Revision, image.Platforms[0].Base.ReferencedDigest?.ToString(), input.Created);
         try
         {
             var client = connections.Open(destination.Place);
@@ -126,8 +136,13 @@ public static class PlanningStage
                 diagnostics.Add(verdict);
             }
 
+            if (VisibilityProbe.JudgeLicense(destination, observed, edition, "Nothing was sent.") is { } forbidden)
+            {
+                diagnostics.Add(forbidden);
+            }
+
             var blobs = new List<BlobPlan>();
-            foreach (var (blob, source) in Blobs(input.Image))
+            foreach (var (blob, source) in Blobs(image))
             {
                 blobs.Add(await client.HasBlobAsync(blob, cancellationToken).ConfigureAwait(false)
                     ? new(blob, BlobAction.Skip, null, source)
@@ -136,7 +151,7 @@ public static class PlanningStage
 
             // Each by itself, also where the index is there: what has no tag of its own is what people clean up.
             var missing = new HashSet<Digest>();
-            foreach (var manifest in input.Image.Manifests)
+            foreach (var manifest in image.Manifests)
             {
                 if (await client.FindManifestAsync(manifest.Descriptor.Digest.ToString(), cancellationToken).ConfigureAwait(false) is null)
                 {
@@ -161,7 +176,7 @@ public static class PlanningStage
                 }
             }
 
-            return (new(destination, blobs, missing, tags, observed), diagnostics);
+            return (new(destination, edition, ours, blobs, missing, tags, observed), diagnostics);
         }
         catch (Exception e) when (RegistryErrors.Know(e))
         {
@@ -175,7 +190,7 @@ public static class PlanningStage
             .SelectMany(p => p.Layers.Select(l => (l.Descriptor, l.Source)).Append((p.Config, null)))
             .DistinctBy(b => b.Item1.Digest);
 
-    private static BlobPlan Missing(Descriptor blob, BlobSource? source, Destination destination, IReadOnlyList<Destination> all, RegistryConnections connections)
+    private static BlobPlan Missing(Descriptor blob, BlobSource? source, Destination destination, IReadOnlyList<(Destination Destination, EditionImage Image)> all, RegistryConnections connections)
     {
         if (destination.Repository is not { } repository)
         {
@@ -188,8 +203,10 @@ public static class PlanningStage
             return new(blob, BlobAction.Mount, from.Name, source);
         }
 
-        // Another destination in the same registry gets it first; this one takes it over from there.
-        var sibling = all.TakeWhile(d => d != destination).FirstOrDefault(d => d.Repository is not null && connections.Identity(d.Place) == here);
+        // Another destination in the same registry gets it first; this one takes it over from there. One of another edition has it only if the two
+        // images share it.
+        var sibling = all.TakeWhile(g => g.Destination != destination)
+            .FirstOrDefault(g => g.Destination.Repository is not null && connections.Identity(g.Destination.Place) == here && Blobs(g.Image.Image).Any(b => b.Blob.Digest == blob.Digest)).Destination;
         return sibling is null ? new(blob, BlobAction.Send, null, source) : new(blob, BlobAction.Mount, sibling.Repository!.Name, source);
     }
 }

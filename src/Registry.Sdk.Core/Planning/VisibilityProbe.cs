@@ -1,3 +1,5 @@
+using Registry.Sdk.Core.Editions;
+using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Primitives;
 
 namespace Registry.Sdk.Core.Planning;
@@ -74,11 +76,27 @@ public static class VisibilityProbe
         }
     }
 
-    private static bool IsDockerHub(RegistryEndpoint endpoint) => ServiceOf(endpoint) == "docker.io";
+    /// <summary>
+    /// What nobody declared may be public all the same, and an edition that is not open source may not be there. What was declared is judged before
+    /// anything is built (public), or by itself (private). A registry on loopback is nobody's outside.
+    /// </summary>
+    /// <param name="destination">The destination.</param>
+    /// <param name="observed">Who can read it.</param>
+    /// <param name="edition">What it gets, or got.</param>
+    /// <param name="consequence">What that means now, one sentence.</param>
+    /// <returns>RSDK3021, or null.</returns>
+    public static Diagnostic? JudgeLicense(Destination destination, ObservedVisibility observed, EditionImage edition, string consequence)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        ArgumentNullException.ThrowIfNull(edition);
+        return destination is { Visibility: Visibility.Undeclared, Repository.Host.IsLoopback: false } && observed == ObservedVisibility.Public
+            && edition.License.Length > 0 && !LicensePolicy.IsOpenSource(edition.License)
+            ? DiagnosticCodes.RestrictedEditionIsPublic.Report(
+                $"{destination}: anyone can read it, and the licence of {(edition.Edition.Length > 0 ? $"the edition {edition.Edition}" : "the project")} is {edition.License}, which is not open source. {consequence} Make the repository private and declare Visibility=\"private\", or name another destination.")
+            : null;
+    }
 
-    private static bool IsGhcr(RegistryEndpoint endpoint) => ServiceOf(endpoint) == "ghcr.io";
+    private static bool IsDockerHub(RegistryEndpoint endpoint) => endpoint.Service == "docker.io";
 
-    // RegistryHost knows Docker Hub's several names; the dot at the end of a full DNS name changes nothing about where it leads.
-    private static string? ServiceOf(RegistryEndpoint endpoint)
-        => RegistryHost.TryParse(endpoint.BaseAddress.Host.TrimEnd('.'), out var host) ? host.Name : null;
+    private static bool IsGhcr(RegistryEndpoint endpoint) => endpoint.Service == "ghcr.io";
 }

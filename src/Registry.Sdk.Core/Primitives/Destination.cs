@@ -30,13 +30,28 @@ public sealed record DestinationItem(string Include, string Edition = "", string
 /// <param name="Visibility">What was declared.</param>
 /// <param name="On">The kinds of build it receives.</param>
 /// <param name="Tags">A literal list that replaces the computed tags there; empty if none.</param>
-public sealed record Destination(ImagePlace Place, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags)
+/// <param name="Edition">The edition it receives; empty without <c>ContainerEditions</c>.</param>
+public sealed record Destination(ImagePlace Place, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags, string Edition = "")
 {
     /// <summary>The registry's repository; null for an OCI layout directory.</summary>
     public RepositoryReference? Repository => Place as RepositoryReference;
 
+    /// <summary>
+    /// Whether anyone can read what goes there, as far as that is known before looking: declared so, or Docker Hub without a declaration, which makes
+    /// public what is first pushed. Which builds it takes does not matter.
+    /// </summary>
+    /// <param name="endpoints">Where registries answer: Docker Hub under another name is Docker Hub.</param>
+    public bool CountsAsPublic(EndpointMap endpoints)
+    {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        return Visibility == Visibility.Public
+            || (Visibility == Visibility.Undeclared && Repository is { } repository && (repository.Host.Name == DockerHub || endpoints.Resolve(repository.Host).Service == DockerHub));
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Place.ToString()!;
+
+    private const string DockerHub = "docker.io";
 }
 
 /// <summary>Reads destinations and says what is wrong with them.</summary>
@@ -50,17 +65,20 @@ public static class DestinationParser
     /// <param name="endpoints">Where registries answer: two names of one address are one place.</param>
     /// <param name="projectDirectory">Absolute; paths of layout directories are relative to it.</param>
     /// <param name="property">What the user wrote them in, for the messages.</param>
+    /// <param name="editions"><c>ContainerEditions</c>; empty: none, and no destination may name one.</param>
     /// <param name="diagnostics">Receives what is wrong.</param>
-    public static IReadOnlyList<Destination> Parse(IReadOnlyList<DestinationItem> items, EndpointMap endpoints, string projectDirectory, string property, ICollection<Diagnostic> diagnostics)
+    public static IReadOnlyList<Destination> Parse(
+        IReadOnlyList<DestinationItem> items, EndpointMap endpoints, string projectDirectory, string property, IReadOnlyList<string> editions, ICollection<Diagnostic> diagnostics)
     {
         ArgumentNullException.ThrowIfNull(items);
+        ArgumentNullException.ThrowIfNull(editions);
         ArgumentNullException.ThrowIfNull(endpoints);
         ArgumentNullException.ThrowIfNull(diagnostics);
         var destinations = new List<Destination>();
         var seen = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var item in items)
         {
-            if (ParseOne(item, projectDirectory, property, diagnostics) is not { } destination)
+            if (ParseOne(item, projectDirectory, property, editions, diagnostics) is not { } destination)
             {
                 continue;
             }
@@ -82,14 +100,14 @@ public static class DestinationParser
         return destinations;
     }
 
-    private static Destination? ParseOne(DestinationItem item, string projectDirectory, string property, ICollection<Diagnostic> diagnostics)
+    private static Destination? ParseOne(DestinationItem item, string projectDirectory, string property, IReadOnlyList<string> editions, ICollection<Diagnostic> diagnostics)
     {
         var text = item.Include.Trim();
         if (text.StartsWith(LayoutDirectory.Prefix, StringComparison.Ordinal))
         {
             if (LayoutDirectory.Parse(text, projectDirectory, out var why) is { } layout)
             {
-                return WithMetadata(layout, item, text, diagnostics);
+                return WithMetadata(layout, item, text, editions, diagnostics);
             }
 
             diagnostics.Add(DiagnosticCodes.BadLayoutPath.Report($"The destination '{PlainText.Of(text)}' is no OCI layout directory: {why} Correct {property}."));
@@ -117,10 +135,10 @@ public static class DestinationParser
             return null;
         }
 
-        return WithMetadata(repository, item, text, diagnostics);
+        return WithMetadata(repository, item, text, editions, diagnostics);
     }
 
-    private static Destination? WithMetadata(ImagePlace place, DestinationItem item, string text, ICollection<Diagnostic> diagnostics)
+    private static Destination? WithMetadata(ImagePlace place, DestinationItem item, string text, IReadOnlyList<string> editions, ICollection<Diagnostic> diagnostics)
     {
         var good = true;
         var on = DefaultOn;
@@ -139,10 +157,9 @@ public static class DestinationParser
             good = false;
         }
 
-        if (item.Edition.Length > 0)
+        if (EditionProblem(item.Edition, text, editions) is { } problem)
         {
-            diagnostics.Add(DiagnosticCodes.EditionWithoutEditions.Report(
-                $"The destination '{text}' has Edition=\"{item.Edition}\", but ContainerEditions is not set. Remove the Edition metadata."));
+            diagnostics.Add(problem);
             good = false;
         }
 
@@ -154,7 +171,32 @@ public static class DestinationParser
             good = false;
         }
 
-        return good ? new(place, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList()) : null;
+        return good ? new(place, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList(), item.Edition) : null;
+    }
+
+    private static Diagnostic? EditionProblem(string edition, string text, IReadOnlyList<string> editions)
+    {
+        if (editions.Count == 0)
+        {
+            return edition.Length == 0 ? null : DiagnosticCodes.EditionWithoutEditions.Report(
+                $"The destination '{text}' has Edition=\"{PlainText.Of(edition)}\", but ContainerEditions is not set. Set ContainerEditions, or remove the Edition metadata.");
+        }
+
+        if (edition.Length == 0)
+        {
+            // Neither ContainerRegistry nor a list on the command line has room for the name, and guessing could make the wrong one public.
+            return DiagnosticCodes.DestinationWithoutEdition.Report(
+                $"The destination '{text}' does not say which edition it gets ({string.Join(", ", editions)}). Add Edition=\"{editions[0]}\", or another of them, to its ContainerDestination item; ContainerRegistry and RegistrySdkAdditionalDestinations can't name one, so write such a destination as a ContainerDestination too.");
+        }
+
+        if (editions.Contains(edition, StringComparer.Ordinal))
+        {
+            return null;
+        }
+
+        var meant = Misspelling.Nearest(edition, editions);
+        return DiagnosticCodes.UnknownEdition.Report(
+            $"The destination '{text}' has Edition=\"{PlainText.Of(edition)}\", but ContainerEditions is '{string.Join(';', editions)}'. {(meant is null ? "Correct the Edition metadata, or add the name to ContainerEditions." : $"Write Edition=\"{meant}\".")}");
     }
 
     private static bool IsVisibility(string word, out Visibility visibility)

@@ -34,7 +34,6 @@ public static class DiagnosticCodes
 
     // 3xxx editions
     public static readonly DiagnosticDescriptor EditionWithoutEditions = new("RSDK3001", Error, "A destination names an Edition, but the project has no ContainerEditions", "Set ContainerEditions, or remove the Edition metadata.");
-    public static readonly DiagnosticDescriptor EditionsNotSupported = new("RSDK3002", Error, "This version of Registry.Sdk does not build editions yet", "Remove ContainerEditions.");
     public static readonly DiagnosticDescriptor EmptyPublishFolder = new("RSDK3003", Error, "The publish folder is empty or missing", "Publish without NoBuild, or correct PublishDir.");
     public static readonly DiagnosticDescriptor UnreadableFile = new("RSDK3004", Error, "A file of the publish folder can't be read", "Make the file readable, or keep it out of the publish output (CopyToPublishDirectory=Never).");
     public static readonly DiagnosticDescriptor SymlinkOutside = new("RSDK3005", Error, "A symbolic link leaves the publish folder", "Replace the link by the file, or keep it out of the publish output (CopyToPublishDirectory=Never).");

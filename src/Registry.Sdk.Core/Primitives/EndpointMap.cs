@@ -25,6 +25,10 @@ public sealed record RegistryEndpoint(RegistryHost Host, Uri BaseAddress, bool I
     /// </summary>
     public string CredentialHost => IsMapped && !IsLoopback && RegistryHost.TryParse(BaseAddress.Authority, out var own) ? own.Name : Host.Name;
 
+    /// <summary>The well-known registry the address leads to (<c>docker.io</c> for all of Docker Hub's names), by address and not by the name users write; null if it is no registry host.</summary>
+    /// <remarks>The dot at the end of a full DNS name changes nothing about where it leads.</remarks>
+    public string? Service => RegistryHost.TryParse(BaseAddress.Host.TrimEnd('.'), out var host) ? host.Name : null;
+
     /// <summary>Equal for addresses that are one registry: loopback spellings are one.</summary>
     public string Identity => IsLoopback ? $"loopback:{BaseAddress.Port}" : $"{BaseAddress.Host}:{BaseAddress.Port}";
 }

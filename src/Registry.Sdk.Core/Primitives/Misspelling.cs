@@ -28,13 +28,17 @@ public static class Misspelling
             var known = Known.GetValueOrDefault(item.ItemType, []);
             foreach (var name in item.Names.Where(n => !known.Contains(n, StringComparer.OrdinalIgnoreCase)))
             {
-                if (known.FirstOrDefault(k => IsNear(name, k)) is { } meant)
+                if (Nearest(name, known) is { } meant)
                 {
                     yield return DiagnosticCodes.MisspeltMetadata.Report($"{item.ItemType} '{PlainText.Of(item.Include)}' has the metadata {PlainText.Of(name)}, which means nothing. Write {meant}.");
                 }
             }
         }
     }
+
+    /// <summary>What was probably meant by a word that is none of the known ones: another case, or one or two slips. Null: nothing is near.</summary>
+    internal static string? Nearest(string written, IEnumerable<string> known)
+        => known.OrderBy(k => Distance(written.ToUpperInvariant(), k.ToUpperInvariant())).FirstOrDefault(k => string.Equals(written, k, StringComparison.OrdinalIgnoreCase) || IsNear(written, k));
 
     // Two slips in a long word, one in a short one; a word of two letters is near to everything.
     private static bool IsNear(string written, string known) => known.Length > 2 && Distance(written.ToUpperInvariant(), known.ToUpperInvariant()) <= (known.Length > 5 ? 2 : 1);

@@ -102,6 +102,9 @@ public static class ImageLabels
     /// <summary>Address of the source's repository.</summary>
     public const string Source = Prefix + "source";
 
+    /// <summary>What the content is licensed under: an SPDX expression.</summary>
+    public const string Licenses = Prefix + "licenses";
+
     /// <summary>Time, RFC 3339.</summary>
     public const string Created = Prefix + "created";
 

@@ -24,10 +24,10 @@ public static class ConsoleReport
             lines.Add($"{report.Project} -> {version.Version} ({report.Configuration}): {version.Reason}{(report.Succeeded ? string.Empty : " - failed")}");
         }
 
-        if (report.Image is { } image)
+        foreach (var (edition, _, image) in report.Images)
         {
             var bases = image.Platforms.Select(p => p.Base.ToString()).Distinct(StringComparer.Ordinal).ToList();
-            lines.Add($"    image {image.Manifest.Descriptor.Digest} on {string.Join(", ", bases)}{(image.ReleasedAt is null ? string.Empty : $", released before at {image.ReleasedAt} and copied from there")}");
+            lines.Add($"    {(edition.Length > 0 ? edition + ": " : string.Empty)}image {image.Manifest.Descriptor.Digest} on {string.Join(", ", bases)}{(image.ReleasedAt is null ? string.Empty : $", released before at {image.ReleasedAt} and copied from there")}");
             if (image.Platforms.Count > 1)
             {
                 lines.AddRange(image.Platforms.Select(p => $"        {p.Platform} {p.Manifest.Descriptor.Digest}"));
@@ -38,6 +38,8 @@ public static class ConsoleReport
         {
             return lines;
         }
+
+        lines.AddRange(report.EditionsThatGoNowhere.Select(e => $"    {e}: no destination takes this edition; it was built and proven"));
 
         if (plan.Destinations.Count == 0)
         {
@@ -84,7 +86,7 @@ public static class ConsoleReport
             {
                 rows.Add([
                     destination.Destination.ToString(),
-                    string.Join(" ", result.Tags.Select(t => t.State == TagState.Pending ? t.Tag.Name + "(pending)" : t.State == TagState.Kept && t.Before != plan.Manifest ? t.Tag.Name + "(kept)" : t.Tag.Name)),
+                    string.Join(" ", result.Tags.Select(t => t.State == TagState.Pending ? t.Tag.Name + "(pending)" : t.State == TagState.Kept && t.Before != destination.Image.Digest ? t.Tag.Name + "(kept)" : t.Tag.Name)),
                     Bytes(result.BytesSent),
                     Bytes(result.BytesMounted),
                     Bytes(result.BytesSkipped),
@@ -108,7 +110,7 @@ public static class ConsoleReport
                 {
                     yield return $"    {destination.Destination}: {tag.Tag.Name} moved from {tag.Before} ({tag.Why})";
                 }
-                else if (tag.State == TagState.Kept && tag.Before != report.Plan!.Manifest)
+                else if (tag.State == TagState.Kept && tag.Before != destination.Image.Digest)
                 {
                     yield return $"    {destination.Destination}: {tag.Tag.Name} kept at {tag.Before} ({tag.Why})";
                 }

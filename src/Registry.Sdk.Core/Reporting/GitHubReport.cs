@@ -8,29 +8,32 @@ namespace Registry.Sdk.Core.Reporting;
 /// <summary>GitHub Actions' outputs and step summary. Source: GitHub docs, «Workflow commands»; wire-facts 6.2.</summary>
 public static class GitHubReport
 {
-    /// <summary>What is appended to <c>GITHUB_OUTPUT</c>: <c>version</c>, <c>tags</c>, <c>images</c> (JSON), <c>digest</c>.</summary>
+    /// <summary>What is appended to <c>GITHUB_OUTPUT</c>: <c>version</c>, <c>tags</c>, <c>images</c> (JSON), and <c>digest</c> if there is one edition.</summary>
     public static string Outputs(PublishReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
         var images = new JsonArray();
-        if (report.Image is { } image)
+        foreach (var destination in report.Transfer?.Destinations.Where(d => d.HoldsImage) ?? [])
         {
-            foreach (var destination in report.Transfer?.Destinations.Where(d => d.HoldsImage) ?? [])
+            images.Add(new JsonObject
             {
-                images.Add(new JsonObject
-                {
-                    ["name"] = destination.Destination.ToString(),
-                    ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
-                    ["tags"] = new JsonArray([.. destination.Tags.Where(t => t.State != TagState.Pending).Select(t => (JsonNode)t.Tag.Name)]),
-                });
-            }
+                ["name"] = destination.Destination.ToString(),
+                ["edition"] = Receipt.NameOrNull(destination.Image.Edition),
+                ["digest"] = destination.Image.Digest.ToString(),
+                ["tags"] = new JsonArray([.. destination.Tags.Where(t => t.State != TagState.Pending).Select(t => (JsonNode)t.Tag.Name)]),
+            });
         }
 
         var text = new StringBuilder();
         Append("version", report.Version?.Version ?? string.Empty);
         Append("tags", string.Join(' ', report.Version?.Tags.Select(t => t.Name) ?? []));
         Append("images", images.ToJsonString());
-        Append("digest", report.Transfer?.Destinations.Any(d => d.HoldsImage) == true ? report.Image!.Manifest.Descriptor.Digest.ToString() : string.Empty);
+        if (report.Images.Count <= 1)
+        {
+            // Of several editions no digest is the digest.
+            Append("digest", report.Transfer?.Destinations.FirstOrDefault(d => d.HoldsImage)?.Image.Digest.ToString() ?? string.Empty);
+        }
+
         return text.ToString();
 
         // A delimiter nobody can guess: a value that holds it as a line could set another output.
@@ -52,9 +55,14 @@ public static class GitHubReport
             text.Append(Escape(version.Reason)).Append(", ").Append(Escape(report.Configuration)).Append("\n\n");
         }
 
-        if (report.Image is { } image)
+        foreach (var image in report.Images)
         {
-            text.Append('`').Append(image.Manifest.Descriptor.Digest).Append("`\n\n");
+            text.Append(image.Edition.Length > 0 ? Escape(image.Edition) + ": " : string.Empty).Append('`').Append(image.Digest).Append("`\n\n");
+        }
+
+        foreach (var edition in report.EditionsThatGoNowhere)
+        {
+            text.Append(Escape(edition)).Append(": no destination takes this edition\n\n");
         }
 
         if (report.Transfer is { Destinations.Count: > 0 } transfer)

@@ -23,8 +23,11 @@ public sealed record PublishReport
     /// <summary>Version and tags, or null.</summary>
     public VersionFacts? Version { get; init; }
 
-    /// <summary>The image, or null if none was composed.</summary>
-    public ComposedImage? Image { get; init; }
+    /// <summary>The images, one of each edition that is published, in the order of <c>ContainerEditions</c>; empty if none was composed.</summary>
+    public IReadOnlyList<EditionImage> Images { get; init; } = [];
+
+    /// <summary>What is worth knowing and no warning, one sentence each: the licence wall is off, an edition that goes nowhere.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>The plan, or null if planning failed.</summary>
     public Plan? Plan { get; init; }
@@ -46,6 +49,10 @@ public sealed record PublishReport
 
     /// <summary>What should not have happened, if it did; the caller throws it on once the report is shown.</summary>
     public Exception? Bug { get; init; }
+
+    /// <summary>Names of the editions that were built and that no destination of the project names.</summary>
+    public IEnumerable<string> EditionsThatGoNowhere => Plan is not { } plan ? [] : Images.Select(i => i.Edition)
+        .Where(e => e.Length > 0 && !plan.Destinations.Select(d => d.Destination).Concat(plan.LeftOut.Select(l => l.Destination)).Any(d => d.Edition == e));
 
     /// <summary>Whether all is well.</summary>
     public bool Succeeded => !Diagnostics.Any(d => d.IsError);

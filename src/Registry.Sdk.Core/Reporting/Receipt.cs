@@ -39,7 +39,15 @@ public static class Receipt
             ["branch"] = git?.Branch,
             ["ci"] = ci is null ? null : new JsonObject { ["service"] = ci.Service, ["run"] = ci.RunUrl },
             ["tags"] = new JsonArray([.. (report.Version?.Tags ?? []).Select(t => (JsonNode)new JsonObject { ["name"] = t.Name, ["floating"] = t.Floating })]),
-            ["images"] = report.Image is null ? new JsonArray() : new JsonArray(Image(report)),
+            ["notes"] = new JsonArray([.. report.Notes.Select(n => (JsonNode)n)]),
+            ["images"] = new JsonArray([.. report.Images.Select(i => (JsonNode)Image(report, i))]),
+            // The others stand under the image they would have got.
+            ["leftOut"] = new JsonArray([.. (report.Plan?.LeftOut ?? []).Where(l => !report.Images.Any(i => i.Edition == l.Destination.Edition)).Select(l => (JsonNode)new JsonObject
+            {
+                ["name"] = l.Destination.ToString(),
+                ["edition"] = NameOrNull(l.Destination.Edition),
+                ["leftOut"] = l.Why,
+            })]),
             ["diagnostics"] = new JsonArray([.. report.Diagnostics.Select(d => (JsonNode)new JsonObject
             {
                 ["code"] = d.Code,
@@ -69,17 +77,23 @@ public static class Receipt
         await WholeFile.WriteAsync(full, temporary => File.WriteAllTextAsync(temporary, content, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
-    private static JsonObject Image(PublishReport report)
+    /// <summary>An edition's name as JSON has it: null where the project has no <c>ContainerEditions</c>.</summary>
+    internal static string? NameOrNull(string edition) => edition.Length > 0 ? edition : null;
+
+    private static JsonObject Image(PublishReport report, EditionImage edition)
     {
-        var image = report.Image!;
+        var image = edition.Image;
         return new()
         {
-            ["edition"] = null,
+            ["edition"] = NameOrNull(edition.Edition),
+            ["licenses"] = edition.License.Length > 0 ? edition.License : null,
+            // What was copied an earlier publish held against the wall, if it did.
+            ["wall"] = image.ReleasedAt is not null ? null : edition.License.Length > 0 ? "passed" : "off",
             ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
             ["mediaType"] = image.Manifest.Descriptor.MediaType,
             ["copiedFrom"] = image.ReleasedAt,
             ["platforms"] = new JsonArray([.. image.Platforms.Select(p => (JsonNode)PlatformOf(p))]),
-            ["destinations"] = new JsonArray([.. Destinations(report)]),
+            ["destinations"] = new JsonArray([.. Destinations(report, edition.Edition)]),
         };
     }
 
@@ -102,16 +116,16 @@ public static class Receipt
         ["labels"] = new JsonObject(image.Labels.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => KeyValuePair.Create(l.Key, (JsonNode?)l.Value))),
     };
 
-    private static IEnumerable<JsonNode> Destinations(PublishReport report)
+    private static IEnumerable<JsonNode> Destinations(PublishReport report, string edition)
     {
-        foreach (var plan in report.Plan?.Destinations ?? [])
+        foreach (var plan in (report.Plan?.Destinations ?? []).Where(d => d.Destination.Edition == edition))
         {
             var result = report.Transfer?.Destinations.FirstOrDefault(d => d.Destination == plan.Destination);
             var seen = report.Verification?.Destinations.FirstOrDefault(d => d.Destination == plan.Destination);
             yield return new JsonObject
             {
                 ["name"] = plan.Destination.ToString(),
-                ["digest"] = result?.HoldsImage == true ? report.Plan!.Manifest.ToString() : null,
+                ["digest"] = result?.HoldsImage == true ? plan.Image.Digest.ToString() : null,
                 ["tags"] = new JsonArray([.. result is not null
                     ? result.Tags.Select(t => Tag(t.Tag.Name, StateWord(t.State), t.Before, t.Why))
                     : plan.Tags.Select(t => Tag(t.Tag.Name, $"planned:{t.Action.ToString().ToLowerInvariant()}", t.Current, t.Why))]),
@@ -128,7 +142,7 @@ public static class Receipt
             };
         }
 
-        foreach (var left in report.Plan?.LeftOut ?? [])
+        foreach (var left in (report.Plan?.LeftOut ?? []).Where(l => l.Destination.Edition == edition))
         {
             yield return new JsonObject { ["name"] = left.Destination.ToString(), ["leftOut"] = left.Why };
         }

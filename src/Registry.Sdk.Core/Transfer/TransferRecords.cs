@@ -7,11 +7,10 @@ namespace Registry.Sdk.Core.Transfer;
 
 /// <summary>Input of the Transfer stage.</summary>
 /// <param name="Plan">Output of the Planning stage.</param>
-/// <param name="Image">Output of the Imaging stage.</param>
 /// <param name="Version">Output of the Versioning stage.</param>
 /// <param name="OverwriteTags"><c>RegistrySdkOverwriteTag</c>, for tags that changed since they were planned.</param>
 /// <param name="Cache">The user's cache, where base layers of earlier publishes may be.</param>
-public sealed record TransferInput(Plan Plan, ComposedImage Image, VersionFacts Version, IReadOnlySet<string> OverwriteTags, ImageCache Cache);
+public sealed record TransferInput(Plan Plan, VersionFacts Version, IReadOnlySet<string> OverwriteTags, ImageCache Cache);
 
 /// <summary>How a tag ended.</summary>
 public enum TagState
@@ -41,6 +40,9 @@ public sealed record DestinationResult
 {
     /// <summary>The destination.</summary>
     public required Destination Destination { get; init; }
+
+    /// <summary>The image it gets: its edition's.</summary>
+    public required EditionImage Image { get; init; }
 
     /// <summary>Tags, in the order they are written.</summary>
     public required IReadOnlyList<TagResult> Tags { get; init; }

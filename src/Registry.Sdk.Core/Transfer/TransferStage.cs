@@ -8,7 +8,7 @@ using Registry.Sdk.Core.Versioning;
 namespace Registry.Sdk.Core.Transfer;
 
 /// <summary>
-/// Sends the image to all destinations, then the tags: no tag is written anywhere before every destination holds everything.
+/// Sends each destination its edition's image, then the tags: no tag is written anywhere before every destination holds everything.
 /// </summary>
 /// <remarks>Retries, resuming, the journal and the repair of floating tags are issue 7.</remarks>
 public static class TransferStage
@@ -113,7 +113,7 @@ public static class TransferStage
             }
             catch (Exception e) when (!RegistryErrors.Know(e) && e is IOException or UnauthorizedAccessException)
             {
-                _errors.Add(ImagingStage.LayoutProblem(input.Image.LayoutDirectory, e));
+                _errors.Add(ImagingStage.LayoutProblem(work.Image.LayoutDirectory, e));
                 await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (RegistryErrors.Know(e))
@@ -155,7 +155,7 @@ public static class TransferStage
             await CancelSessionAsync(work, cancellationToken).ConfigureAwait(false);
 
             // The index last: a registry wants what it names to be there.
-            foreach (var manifest in input.Image.Manifests)
+            foreach (var manifest in work.Image.Manifests)
             {
                 var child = manifest.Descriptor.Digest;
                 if (!work.Plan.MissingManifests.Contains(child))
@@ -169,9 +169,8 @@ public static class TransferStage
                 await ReadBackAsync(work, child.ToString(), child, cancellationToken).ConfigureAwait(false);
             }
 
-            var digest = input.Image.Manifest.Descriptor.Digest;
             work.HoldsImage = true;
-            progress.Note($"{work.Plan.Destination}: holds {digest}");
+            progress.Note($"{work.Plan.Destination}: holds {work.Plan.Image.Digest}");
         }
 
         private async Task SendBlobAsync(Work work, BlobPlan plan, CancellationToken cancellationToken)
@@ -194,19 +193,19 @@ public static class TransferStage
             }
 
             var path = plan.Source is { } source
-                ? await FetchedAsync(plan.Blob, source, cancellationToken).ConfigureAwait(false)
-                : input.Image.BlobPath(plan.Blob.Digest);
+                ? await FetchedAsync(plan.Blob, source, work.Image, cancellationToken).ConfigureAwait(false)
+                : work.Image.BlobPath(plan.Blob.Digest);
             await work.Client.UploadAsync(session, plan.Blob, () => File.OpenRead(path), new UploadWatch(work.Plan.Destination, plan.Blob, progress, TimeProvider.System), cancellationToken).ConfigureAwait(false);
             Interlocked.Add(ref work.Sent, plan.Blob.Size);
             progress.Note($"{work.Plan.Destination}: sent {plan.Blob.Digest} ({plan.Blob.Size} bytes)");
         }
 
-        /// <summary>A layer that a destination lacks and that is not in the layout, fetched there once and checked.</summary>
-        private async Task<string> FetchedAsync(Descriptor blob, BlobSource source, CancellationToken cancellationToken)
+        /// <summary>A layer that a destination lacks and that is not in the layout, fetched once and checked: into the layout of the edition that asked first.</summary>
+        private async Task<string> FetchedAsync(Descriptor blob, BlobSource source, ComposedImage image, CancellationToken cancellationToken)
         {
             try
             {
-                return await _fetches.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, source, fetching))).Value.WaitAsync(cancellationToken).ConfigureAwait(false);
+                return await _fetches.GetOrAdd(blob.Digest, _ => new(() => FetchAsync(blob, source, image, fetching))).Value.WaitAsync(cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (RegistryErrors.Know(e))
             {
@@ -214,9 +213,9 @@ public static class TransferStage
             }
         }
 
-        private async Task<string> FetchAsync(Descriptor blob, BlobSource source, CancellationToken cancellationToken)
+        private async Task<string> FetchAsync(Descriptor blob, BlobSource source, ComposedImage image, CancellationToken cancellationToken)
         {
-            var path = input.Image.BlobPath(blob.Digest);
+            var path = image.BlobPath(blob.Digest);
             if (File.Exists(path))
             {
                 // What an earlier publish fetched is re-hashed before it is believed.
@@ -266,8 +265,8 @@ public static class TransferStage
 
         private async Task WriteTagsAsync(Work work, Func<ImageTag, bool> round, CancellationToken cancellationToken)
         {
-            var manifest = input.Image.Manifest;
-            var ours = input.Plan.Ours;
+            var manifest = work.Image.Manifest;
+            var ours = work.Plan.Ours;
             foreach (var planned in work.Plan.Tags.Where(t => t.Action != TagAction.Keep && round(t.Tag)))
             {
                 // Right before writing: someone may have been faster. An immutable tag that appeared meanwhile stops here.
@@ -326,6 +325,7 @@ public static class TransferStage
                 results.Add(new()
                 {
                     Destination = work.Plan.Destination,
+                    Image = work.Plan.Image,
                     Tags = tags,
                     BytesSent = work.Sent,
                     BytesMounted = work.Mounted,
@@ -353,6 +353,8 @@ public static class TransferStage
         public long Mounted;
 
         public DestinationPlan Plan { get; } = plan;
+
+        public ComposedImage Image => Plan.Image.Image;
 
         public IImageRepository Client { get; } = client;
 

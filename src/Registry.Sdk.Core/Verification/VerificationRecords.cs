@@ -6,9 +6,8 @@ namespace Registry.Sdk.Core.Verification;
 
 /// <summary>Input of the Verification stage.</summary>
 /// <param name="Transfer">Output of the Transfer stage.</param>
-/// <param name="Manifest">Digest of the image.</param>
 /// <param name="MismatchIsWarning"><c>RegistrySdkVisibilityMismatch=warn</c>: a public image that is not public yet is only a warning.</param>
-public sealed record VerificationInput(TransferResult Transfer, Digest Manifest, bool MismatchIsWarning);
+public sealed record VerificationInput(TransferResult Transfer, bool MismatchIsWarning);
 
 /// <summary>What an outsider sees of one destination after the push.</summary>
 /// <param name="Destination">The destination.</param>

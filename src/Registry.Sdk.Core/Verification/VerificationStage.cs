@@ -18,17 +18,18 @@ public static class VerificationStage
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(connections);
         ArgumentNullException.ThrowIfNull(anonymous);
-        var looks = await Task.WhenAll(input.Transfer.Destinations.Where(d => d.HoldsImage).Select(d => LookAsync(d, input.Manifest, connections, anonymous, cancellationToken))).ConfigureAwait(false);
+        var looks = await Task.WhenAll(input.Transfer.Destinations.Where(d => d.HoldsImage).Select(d => LookAsync(d, connections, anonymous, cancellationToken))).ConfigureAwait(false);
         return new(
             [.. looks.Select(l => l.Seen)],
             [.. looks.SelectMany(l => l.Diagnostics), .. looks.Select(l => Judge(l.Seen, input.MismatchIsWarning)).OfType<Diagnostic>()]);
     }
 
     private static async Task<(SeenFromOutside Seen, List<Diagnostic> Diagnostics)> LookAsync(
-        DestinationResult result, Digest manifest, RegistryConnections connections, RegistryConnections anonymous, CancellationToken cancellationToken)
+        DestinationResult result, RegistryConnections connections, RegistryConnections anonymous, CancellationToken cancellationToken)
     {
         var diagnostics = new List<Diagnostic>();
         var observed = ObservedVisibility.Unknown;
+        var manifest = result.Image.Digest;
         try
         {
             // The bytes themselves once: a HEAD that names the right digest proves nothing about a registry that lies.
@@ -50,6 +51,12 @@ public static class VerificationStage
             }
 
             observed = await VisibilityProbe.ObserveAsync(result.Destination, client: null, anonymous, manifest.ToString(), cancellationToken).ConfigureAwait(false);
+
+            // A registry can make public what is pushed there first.
+            if (VisibilityProbe.JudgeLicense(result.Destination, observed, result.Image, "It was published just now.") is { } forbidden)
+            {
+                diagnostics.Add(forbidden);
+            }
         }
         catch (Exception e) when (RegistryErrors.Know(e))
         {

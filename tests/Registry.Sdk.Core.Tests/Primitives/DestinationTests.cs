@@ -85,11 +85,48 @@ public class DestinationTests
         Assert.Contains(name, diagnostics[0].Message);
     }
 
+    [Theory]
+    [InlineData("", "RSDK3010", "does not say which edition it gets (community, enterprise). Add Edition=\"community\"")]
+    [InlineData("comunity", "RSDK3011", "Write Edition=\"community\".")]
+    [InlineData("Community", "RSDK3011", "Write Edition=\"community\".")]
+    [InlineData("enterprsie", "RSDK3011", "Write Edition=\"enterprise\".")]
+    [InlineData("pro", "RSDK3011", "ContainerEditions is 'community;enterprise'. Correct the Edition metadata, or add the name")]
+    public void With_editions_each_destination_names_one_of_them(string edition, string code, string says)
+    {
+        var (destinations, diagnostics) = Parse([new("ghcr.io/a/b", Edition: edition), new("ghcr.io/a/c", Edition: "enterprise")], null, "community", "enterprise");
+        Assert.Equal("enterprise", Assert.Single(destinations).Edition);
+        var error = Assert.Single(diagnostics);
+        Assert.Equal(code, error.Code);
+        Assert.Contains("ghcr.io/a/b", error.Message);
+        Assert.Contains(says, error.Message);
+    }
+
+    [Theory]
+    [InlineData("ghcr.io/a/b", "public", true)]
+    [InlineData("ghcr.io/a/b", "", false)]
+    [InlineData("ghcr.io/a/b", "private", false)]
+    [InlineData("docker.io/a/b", "", true)]
+    [InlineData("registry-1.docker.io/a/b", "", true)]
+    [InlineData("docker.io/a/b", "private", false)]
+    [InlineData("docker.io/a/b", "internal", false)]
+    [InlineData("docker.io/a/b", "public", true)]
+    [InlineData("oci:out", "", false)]
+    [InlineData("hub.example/a/b", "", true)] // by the map below
+    [InlineData("mirror.example/a/b", "", false)]
+    public void Docker_Hub_without_a_declaration_counts_as_public_under_every_name(string text, string visibility, bool isPublic)
+    {
+        var map = Map(new("hub.example", "https://registry-1.docker.io."), new("mirror.example", "https://mirror.example"));
+        var (destinations, _) = Parse([new(text, Visibility: visibility)], map);
+        Assert.Equal(isPublic, Assert.Single(destinations).CountsAsPublic(map));
+        // Mapped elsewhere it is Docker Hub still to those who read the name.
+        Assert.Equal(isPublic && text != "hub.example/a/b", destinations[0].CountsAsPublic(Map(new EndpointItem("docker.io", "http://localhost:5010"))));
+    }
+
     [Fact]
     public void Every_error_of_every_item_is_said_in_the_words_the_user_wrote()
     {
         var diagnostics = new List<Diagnostic>();
-        DestinationParser.Parse([new("nope"), new("ghcr.io/A/b"), new("ghcr.io/a/b", On: "x", Visibility: "y")], EndpointMap.Empty, "/project", "ContainerRegistry and ContainerRepository", diagnostics);
+        DestinationParser.Parse([new("nope"), new("ghcr.io/A/b"), new("ghcr.io/a/b", On: "x", Visibility: "y")], EndpointMap.Empty, "/project", "ContainerRegistry and ContainerRepository", [], diagnostics);
         Assert.Equal(["RSDK9001", "RSDK9002", "RSDK9007", "RSDK9008"], diagnostics.Select(d => d.Code));
         Assert.Contains("Correct ContainerRegistry and ContainerRepository.", diagnostics[0].Message);
     }
@@ -174,9 +211,9 @@ public class DestinationTests
         return map;
     }
 
-    private static (IReadOnlyList<Destination> Destinations, List<Diagnostic> Diagnostics) Parse(DestinationItem[] items, EndpointMap? map = null)
+    private static (IReadOnlyList<Destination> Destinations, List<Diagnostic> Diagnostics) Parse(DestinationItem[] items, EndpointMap? map = null, params string[] editions)
     {
         var diagnostics = new List<Diagnostic>();
-        return (DestinationParser.Parse(items, map ?? EndpointMap.Empty, "/project", "ContainerDestination", diagnostics), diagnostics);
+        return (DestinationParser.Parse(items, map ?? EndpointMap.Empty, "/project", "ContainerDestination", editions, diagnostics), diagnostics);
     }
 }

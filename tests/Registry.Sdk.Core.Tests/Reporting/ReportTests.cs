@@ -68,8 +68,68 @@ public class ReportTests
     [Fact]
     public void Nothing_to_push_is_one_line_with_the_reason()
     {
-        var report = Finished() with { Plan = new(Image, [], [new(Destination("ghcr.io/a/b"), "it does not take pr builds (On)")], Ours), Transfer = new([], []), Verification = null };
+        var report = Finished() with { Plan = new([], [new(Destination("ghcr.io/a/b"), "it does not take pr builds (On)")]), Transfer = new([], []), Verification = null };
         Assert.Equal("    nothing to push: ghcr.io/a/b: it does not take pr builds (On)", ConsoleReport.Lines(report)[^1]);
+    }
+
+    [Fact]
+    public void Each_edition_has_its_image_and_its_destinations_in_every_report()
+    {
+        var report = Editions();
+        var (community, enterprise, trial) = (report.Images[0].Digest, report.Images[1].Digest, report.Images[2].Digest);
+        var lines = ConsoleReport.Lines(report).Select(l => Regex.Replace(l.Trim(), " {2,}", "  ")).ToList();
+        Assert.Equal(
+            [
+                $"community: image {community} on mcr.example/dotnet/aspnet@{Before}",
+                $"enterprise: image {enterprise} on mcr.example/dotnet/aspnet@{Before}",
+                $"trial: image {trial} on mcr.example/dotnet/aspnet@{Before}",
+                "trial: no destination takes this edition; it was built and proven",
+            ],
+            lines[1..5]);
+        Assert.Equal(["destination", "ghcr.io/a/b", "docker.io/a/b", "quay.io/a/b:"], lines[5..9].Select(l => l.Split(' ')[0]));
+
+        var receipt = JsonNode.Parse(Receipt.Write(report))!;
+        var images = ((JsonArray)receipt["images"]!).Select(i => (
+            Edition: i!["edition"]!.GetValue<string>(), Licenses: i["licenses"]!.GetValue<string>(), Wall: i["wall"]!.GetValue<string>(), Digest: i["digest"]!.GetValue<string>(),
+            Destinations: string.Join(' ', ((JsonArray)i["destinations"]!).Select(d => $"{d!["name"]}={d["digest"] ?? d["leftOut"]}"))));
+        Assert.Equal(
+            [
+                ("community", "MIT", "passed", $"{community}", $"ghcr.io/a/b={community} quay.io/a/b=it does not take release builds (On)"),
+                ("enterprise", "BUSL-1.1", "passed", $"{enterprise}", $"docker.io/a/b={enterprise}"),
+                ("trial", "MIT", "passed", $"{trial}", ""),
+            ],
+            images);
+        Assert.Empty((JsonArray)receipt["leftOut"]!);
+        Assert.Equal("No destination takes the edition trial", Assert.Single((JsonArray)receipt["notes"]!)!.GetValue<string>());
+
+        // No digest is the digest of several editions.
+        var outputs = Outputs(report);
+        Assert.Equal(["version", "tags", "images"], outputs.Keys);
+        Assert.Equal([("ghcr.io/a/b", "community", $"{community}"), ("docker.io/a/b", "enterprise", $"{enterprise}")], Announced(outputs));
+        Assert.Contains($"\n\ncommunity: `{community}`\n\nenterprise: `{enterprise}`\n\n", GitHubReport.Summary(report));
+    }
+
+    [Fact]
+    public void Destinations_of_editions_that_are_not_published_are_in_the_receipt_and_the_one_digest_is_announced()
+    {
+        var report = OneOfTwo();
+        var receipt = JsonNode.Parse(Receipt.Write(report))!;
+        Assert.Equal("enterprise", Assert.Single((JsonArray)receipt["images"]!)!["edition"]!.GetValue<string>());
+        var left = Assert.Single((JsonArray)receipt["leftOut"]!)!;
+        Assert.Equal(("ghcr.io/a/b", "community", "-p:ContainerEdition publishes enterprise alone"), (left["name"]!.GetValue<string>(), left["edition"]!.GetValue<string>(), left["leftOut"]!.GetValue<string>()));
+        Assert.Contains("    ghcr.io/a/b: left out, -p:ContainerEdition publishes enterprise alone", ConsoleReport.Lines(report));
+        Assert.Equal(report.Images[0].Digest.ToString(), Outputs(report)["digest"]);
+    }
+
+    [Theory]
+    [InlineData("", null, "off")]
+    [InlineData("MIT", null, "passed")]
+    [InlineData("MIT", "ghcr.io/a/b", null)]
+    public void The_receipt_says_whether_the_wall_was_asked(string license, string? releasedAt, string? wall)
+    {
+        var report = Finished();
+        var image = JsonNode.Parse(Receipt.Write(report with { Images = [new("", license, report.Images[0].Image with { ReleasedAt = releasedAt })] }))!["images"]![0]!;
+        Assert.Equal((null, license.Length > 0 ? license : null, wall), (image["edition"], image["licenses"]?.GetValue<string>(), image["wall"]?.GetValue<string>()));
     }
 
     [Theory]
@@ -80,7 +140,7 @@ public class ReportTests
     [InlineData(1_234_567_890, "1.23 GB")]
     public void Bytes(long bytes, string text) => Assert.Equal(text, ConsoleReport.Bytes(bytes));
 
-    public static TheoryData<string> Reports => ["finished", "failed", "planned", "nothing known", "hostile"];
+    public static TheoryData<string> Reports => ["finished", "failed", "planned", "nothing known", "hostile", "editions", "one edition of two"];
 
     [Theory]
     [MemberData(nameof(Reports))]
@@ -130,6 +190,7 @@ public class ReportTests
         Assert.Equal(("1.2.3", "v1.2.3 v1.2 latest", Image.ToString()), (outputs["version"], outputs["tags"], outputs["digest"]));
         var images = (JsonArray)JsonNode.Parse(outputs["images"])!;
         Assert.Equal(["ghcr.io/a/b", "docker.io/a/b"], images.Select(i => i!["name"]!.GetValue<string>()));
+        Assert.Equal([("ghcr.io/a/b", null, $"{Image}"), ("docker.io/a/b", null, $"{Image}")], Announced(outputs));
 
         Prop.ForAll<NonNull<string>>(text =>
         {
@@ -191,6 +252,9 @@ public class ReportTests
             return plain == expected && !Regex.IsMatch(escaped, @"(?<!\\)(\\\\)*[`*_\[\]|~!]|(?<![\\&])#|[<>@\r\n]|://");
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
 
+    private static IEnumerable<(string Name, string? Edition, string Digest)> Announced(Dictionary<string, string> outputs)
+        => ((JsonArray)JsonNode.Parse(outputs["images"])!).Select(i => (i!["name"]!.GetValue<string>(), i["edition"]?.GetValue<string>(), i["digest"]!.GetValue<string>()));
+
     private static Dictionary<string, string> Outputs(PublishReport report)
     {
         // As the runner reads it: name<<delimiter, lines, delimiter.
@@ -216,6 +280,8 @@ public class ReportTests
         "finished" => Finished(),
         "failed" => Failed(),
         "planned" => Finished() with { PlanOnly = true, Transfer = null, Verification = null },
+        "editions" => Editions(),
+        "one edition of two" => OneOfTwo(),
         "nothing known" => new() { Project = "Api", Configuration = "Release", Diagnostics = [DiagnosticCodes.NotARepository.Report("no")] },
         _ => Finished() with
         {
@@ -231,26 +297,61 @@ public class ReportTests
         var manifest = new ManifestContent(new(MediaTypes.OciManifest, Image, 500), []);
         var config = new Descriptor(MediaTypes.OciConfig, Digest.Of([3]), 300);
         var (one, two) = (Destination("ghcr.io/a/b") with { Visibility = Visibility.Private }, Destination("docker.io/a/b"));
-        DestinationPlan Plan(Destination d) => new(d, [new(config, BlobAction.Send, null, null)], new HashSet<Digest> { Image }, [.. tags.Select(t => new TagPlan(t, TagAction.Create, null, "new"))], ObservedVisibility.Refused);
+        var image = new EditionImage("", "", new("/layout", manifest, [new(
+            new("linux", "amd64"), manifest, config, [], [new(new(MediaTypes.OciLayerGzip, Digest.Of([4]), 700), Digest.Of([5]), LayerOrigin.Base, "base")],
+            new("mcr.example/dotnet/aspnet:10.0", "mcr.example/dotnet/aspnet", Before), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }, 0)]));
+        DestinationPlan Plan(Destination d) => new(d, image, Ours, [new(config, BlobAction.Send, null, null)], new HashSet<Digest> { Image }, [.. tags.Select(t => new TagPlan(t, TagAction.Create, null, "new"))], ObservedVisibility.Refused);
         return new()
         {
             Project = "Api",
             Configuration = "Release",
             Facts = Facts("main"),
             Version = new() { Kind = BuildKinds.Release, Version = "1.2.3", Tags = tags, Reason = "tag v1.2.3 at HEAD" },
-            Image = new("/layout", manifest, [new(
-                new("linux", "amd64"), manifest, config, [], [new(new(MediaTypes.OciLayerGzip, Digest.Of([4]), 700), Digest.Of([5]), LayerOrigin.Base, "base")],
-                new("mcr.example/dotnet/aspnet:10.0", "mcr.example/dotnet/aspnet", Before), new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = Hostile }, 0)]),
-            Plan = new(Image, [Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")], Ours),
+            Images = [image],
+            Plan = new([Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")]),
             Transfer = new(
                 [
-                    new() { Destination = one, HoldsImage = true, BytesSent = 1_234_567, BytesMounted = 2000, BytesSkipped = 999, Duration = TimeSpan.FromSeconds(1.23), Tags = [new(tags[0], TagState.Created, null, "new"), new(tags[1], TagState.Moved, Before, "1.2.2 to 1.2.3"), new(tags[2], TagState.Kept, Before, "names the newer 2.0.0")] },
-                    new() { Destination = two, HoldsImage = true, BytesSkipped = 1_234_567_890, Tags = [.. tags.Select(t => new TagResult(t, TagState.Kept, Image, "names this image"))] },
+                    new() { Destination = one, Image = image, HoldsImage = true, BytesSent = 1_234_567, BytesMounted = 2000, BytesSkipped = 999, Duration = TimeSpan.FromSeconds(1.23), Tags = [new(tags[0], TagState.Created, null, "new"), new(tags[1], TagState.Moved, Before, "1.2.2 to 1.2.3"), new(tags[2], TagState.Kept, Before, "names the newer 2.0.0")] },
+                    new() { Destination = two, Image = image, HoldsImage = true, BytesSkipped = 1_234_567_890, Tags = [.. tags.Select(t => new TagResult(t, TagState.Kept, Image, "names this image"))] },
                 ],
                 []),
             Verification = new([new(one, ObservedVisibility.Refused), new(two, ObservedVisibility.Public)], []),
             Diagnostics = [DiagnosticCodes.UnlabelledMove.Report("a warning")],
             Duration = TimeSpan.FromSeconds(12.3456789),
+        };
+    }
+
+    /// <summary>The first destination gets one edition, the second another; a third edition goes nowhere.</summary>
+    private static PublishReport Editions()
+    {
+        var report = Finished();
+        var image = report.Images[0].Image;
+        EditionImage Of(string name, string license, byte seed) => new(name, license, image with { Manifest = new(new(MediaTypes.OciManifest, Digest.Of([seed]), 500), []) });
+        var images = new[] { Of("community", "MIT", 11), Of("enterprise", "BUSL-1.1", 12), Of("trial", "MIT", 13) };
+        var named = report.Plan!.Destinations.Zip(images, (d, i) => (Image: i, Destination: d.Destination with { Edition = i.Edition })).ToList();
+        return report with
+        {
+            Images = images,
+            Notes = ["No destination takes the edition trial"],
+            Plan = new(
+                [.. report.Plan.Destinations.Zip(named, (d, n) => d with { Destination = n.Destination, Image = n.Image })],
+                [report.Plan.LeftOut[0] with { Destination = report.Plan.LeftOut[0].Destination with { Edition = "community" } }]),
+            Transfer = new([.. report.Transfer!.Destinations.Zip(named, (d, n) => d with { Destination = n.Destination, Image = n.Image, Tags = [.. d.Tags.Select(t => t with { State = TagState.Created, Before = null })] })], []),
+            Verification = new([.. report.Verification!.Destinations.Zip(named, (d, n) => d with { Destination = n.Destination })], []),
+        };
+    }
+
+    /// <summary><c>-p:ContainerEdition=enterprise</c>.</summary>
+    private static PublishReport OneOfTwo()
+    {
+        var report = Editions();
+        return report with
+        {
+            Images = [report.Images[1]],
+            Notes = [],
+            Plan = new([report.Plan!.Destinations[1]], [new(report.Plan.Destinations[0].Destination, "-p:ContainerEdition publishes enterprise alone")]),
+            Transfer = new([report.Transfer!.Destinations[1]], []),
+            Verification = new([report.Verification!.Destinations[1]], []),
         };
     }
 

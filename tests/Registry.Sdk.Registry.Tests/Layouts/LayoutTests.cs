@@ -138,7 +138,7 @@ public sealed class LayoutTests(Registries registries) : IClassFixture<Registrie
         var folder = bench.Outside("orders");
         var published = (await bench.PublishAsync()).EnsureSucceeded();
         var before = Snapshot(folder).Select(l => l.Split('|')[0]).ToList();
-        var image = published.Report.Image!.Platforms[0];
+        var image = published.Image.Platforms[0];
         foreach (var digest in image.Layers.Select(l => l.Descriptor.Digest).Append(image.Config.Digest).Append(image.Manifest.Descriptor.Digest))
         {
             var blob = Path.Combine(folder, "blobs", "sha256", digest.Hex);
@@ -166,7 +166,7 @@ public sealed class LayoutTests(Registries registries) : IClassFixture<Registrie
         };
 
         var published = (await bench.PublishAsync()).EnsureSucceeded();
-        Assert.Equal(2, published.Report.Image!.Platforms.Count);
+        Assert.Equal(2, published.Image.Platforms.Count);
         Assert.Equal(["v1", "v1.2", "v1.2.3", "latest"], await TagsAsync(folder, published.Digest));
         Assert.Equal(4, Entries(folder).Count);
         Assert.Empty(await OciSchemas.ValidateLayoutAsync(folder));
@@ -208,8 +208,8 @@ public sealed class LayoutTests(Registries registries) : IClassFixture<Registrie
 
         var published = (await bench.PublishAsync()).EnsureSucceeded();
         Assert.Empty(bench.Arrivals);
-        Assert.Equal(digest, published.Report.Image!.Platforms[0].Base.ReferencedDigest!.ToString());
-        Assert.Equal(digest, published.Report.Image!.Platforms[0].Labels["org.opencontainers.image.base.digest"]);
+        Assert.Equal(digest, published.Image.Platforms[0].Base.ReferencedDigest!.ToString());
+        Assert.Equal(digest, published.Image.Platforms[0].Labels["org.opencontainers.image.base.digest"]);
         await Skopeo.CopyAsync($"oci:{bench.Outside("orders")}:latest", $"docker://{bench.Open.Host}/{bench.Name}:v1");
 
         // Nothing of the base directory was touched.

@@ -35,7 +35,7 @@ public sealed class BaseImageTests(Registries registries) : IClassFixture<Regist
 
         var published = (await bench.PublishAsync()).EnsureSucceeded();
 
-        var image = published.Report.Image!.Platforms[0];
+        var image = published.Image.Platforms[0];
         Assert.Equal((wanted, wanted), (image.Base.ReferencedDigest!.ToString(), image.Labels["org.opencontainers.image.base.digest"]));
         Assert.Equal(await LayersAsync(bench, BaseOf(bench), wanted), image.Layers.Where(l => l.IsFromBase).Select(l => l.Descriptor.Digest.ToString()));
         Assert.Equal(digest ? 0 : 1, bench.Base.Requests.Count(r => r.Path.EndsWith("/manifests/10.0", StringComparison.Ordinal)));
@@ -95,7 +95,7 @@ public sealed class BaseImageTests(Registries registries) : IClassFixture<Regist
             }
 
             published.EnsureSucceeded();
-            var image = published.Report.Image!.Platforms[0];
+            var image = published.Image.Platforms[0];
             Assert.Equal("linux/" + expected, image.Platform.ToString());
             Assert.Equal(await LayersAsync(bench, BaseOf(bench), $"{tag}-{expected.Replace("/", "")}"), image.Layers.Where(l => l.IsFromBase).Select(l => l.Descriptor.Digest.ToString()));
             // As the base is, so is the image.
@@ -133,7 +133,7 @@ public sealed class BaseImageTests(Registries registries) : IClassFixture<Regist
 
         Assert.Equal(["HEAD"], bench.Base.Requests.Select(r => r.Method));
         Assert.Equal(first.Digest, second.Digest);
-        Assert.Equal(2, second.Report.Image!.Platforms[0].Layers.Count(l => l.IsFromBase));
+        Assert.Equal(2, second.Image.Platforms[0].Layers.Count(l => l.IsFromBase));
     }
 
     [Theory]
@@ -237,8 +237,8 @@ public sealed class BaseImageTests(Registries registries) : IClassFixture<Regist
         bench.Request = bench.Request with { Derived = Bench.Facts("1.2.4") };
         bench.Forget();
         var third = (await bench.PublishAsync()).EnsureSucceeded();
-        Assert.All(third.Report.Image!.Platforms, p => Assert.Equal(moved, p.Base.ReferencedDigest!.ToString()));
-        Assert.Equal(await LayersAsync(bench, BaseOf(bench), "10.0-amd64"), third.Report.Image!.Platforms[0].Layers.Where(l => l.IsFromBase).Select(l => l.Descriptor.Digest.ToString()));
+        Assert.All(third.Image.Platforms, p => Assert.Equal(moved, p.Base.ReferencedDigest!.ToString()));
+        Assert.Equal(await LayersAsync(bench, BaseOf(bench), "10.0-amd64"), third.Image.Platforms[0].Layers.Where(l => l.IsFromBase).Select(l => l.Descriptor.Digest.ToString()));
         // Of arm64 everything is known.
         Assert.Equal((1, 5), (bench.Base.Requests.Count(r => r.Method == "HEAD"), bench.Base.Requests.Count(r => r.Method == "GET")));
 
@@ -413,8 +413,8 @@ public sealed class BaseImageTests(Registries registries) : IClassFixture<Regist
         var published = (await bench.PublishAsync()).EnsureSucceeded();
 
         Assert.Empty(bench.Base.Requests);
-        Assert.Equal(["linux/amd64", "linux/arm64"], published.Report.Image!.Platforms.Select(p => p.Platform.ToString()));
-        foreach (var image in published.Report.Image!.Platforms)
+        Assert.Equal(["linux/amd64", "linux/arm64"], published.Image.Platforms.Select(p => p.Platform.ToString()));
+        foreach (var image in published.Image.Platforms)
         {
             Assert.All(image.Layers, l => Assert.False(l.IsFromBase));
             Assert.DoesNotContain(image.Labels.Keys, l => l.StartsWith("org.opencontainers.image.base.", StringComparison.Ordinal));
@@ -438,7 +438,7 @@ public sealed class BaseImageTests(Registries registries) : IClassFixture<Regist
 
         var published = (await bench.PublishAsync()).EnsureSucceeded();
 
-        var image = published.Report.Image!;
+        var image = published.Image;
         Assert.Equal(["linux/amd64", "linux/arm64/v8"], image.Platforms.Select(p => p.Platform.ToString()));
         Assert.Equal([2, 3], image.Platforms.Select(p => p.Layers.Count(l => l.IsFromBase)));
         Assert.Equal(published.Digest, (await Seed.TagsAsync(bench.Open.Direct, bench.Name))["v1.2.3"]);

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Registry.Sdk.Core;
 using Registry.Sdk.Core.Facts;
+using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Reporting;
 using Registry.Sdk.Core.Versioning;
@@ -108,7 +109,10 @@ internal sealed record Published(PublishReport Report, ReportingResult Reporting
 
     public IReadOnlyList<string> Codes => [.. Report.Diagnostics.Select(d => d.Code)];
 
-    public string Digest => Report.Image!.Manifest.Descriptor.Digest.ToString();
+    /// <summary>The one image, of a publish without editions.</summary>
+    public ComposedImage Image => Assert.Single(Report.Images).Image;
+
+    public string Digest => Image.Manifest.Descriptor.Digest.ToString();
 
     public Published EnsureSucceeded()
     {

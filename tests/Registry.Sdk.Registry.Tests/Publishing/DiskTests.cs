@@ -101,7 +101,7 @@ public sealed class DiskTests(Registries registries) : IClassFixture<Registries>
         var right = await File.ReadAllBytesAsync(entry);
         var wrong = (byte[])right.Clone();
         wrong[wrong.Length / 2] ^= 1;
-        await File.WriteAllBytesAsync(entry, how switch { "flip" => wrong, "cut" => right[..^1], "grown" => [.. right, 0], _ => [.. right[..32], .. await File.ReadAllBytesAsync(first.Report.Image!.BlobPath(first.Report.Image.Platforms[0].Config.Digest))] });
+        await File.WriteAllBytesAsync(entry, how switch { "flip" => wrong, "cut" => right[..^1], "grown" => [.. right, 0], _ => [.. right[..32], .. await File.ReadAllBytesAsync(first.Image.BlobPath(first.Image.Platforms[0].Config.Digest))] });
         Directory.Delete(bench.Request.LayoutDirectory, recursive: true);
         bench.Request = bench.Request with { Destinations = [new($"{bench.Open.Host}/{bench.Name}-other")] };
 
@@ -125,7 +125,7 @@ public sealed class DiskTests(Registries registries) : IClassFixture<Registries>
         return bench;
     }
 
-    private static ComposedLayer Own(Published published) => Assert.Single(published.Report.Image!.Platforms[0].Layers, l => !l.IsFromBase);
+    private static ComposedLayer Own(Published published) => Assert.Single(published.Image.Platforms[0].Layers, l => !l.IsFromBase);
 
     private static string[] Files(string folder) => Directory.Exists(folder) ? Directory.GetFiles(folder, "*", SearchOption.AllDirectories) : [];
 

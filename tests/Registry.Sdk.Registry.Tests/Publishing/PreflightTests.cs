@@ -23,7 +23,7 @@ public sealed class PreflightTests(Registries registries) : IClassFixture<Regist
     {
         var check = (await bench.PublishAsync()).EnsureSucceeded();
 
-        Assert.Null(check.Report.Image);
+        Assert.Empty(check.Report.Images);
         Assert.Equal("from before", check.Receipt);
         Assert.Contains($"{bench.Open.Host}/{bench.Name}: no credentials needed", check.Log);
         Assert.Contains($"{bench.Closed.Host}/{bench.Name}: credentials from RegistrySdkCredential '{bench.Closed.Host}' (environment variable CLOSED_PASSWORD)", check.Log);

@@ -101,7 +101,7 @@ public sealed class FloatingTagTests(Registries registries) : IClassFixture<Regi
 
         var older = (await bench.PublishAsync()).EnsureSucceeded();
 
-        Assert.Equal("9.0.4", older.Report.Image!.Platforms[0].Labels["org.opencontainers.image.version"]);
+        Assert.Equal("9.0.4", older.Image.Platforms[0].Labels["org.opencontainers.image.version"]);
         foreach (var target in new[] { bench.Open, bench.Closed })
         {
             var tags = await Seed.TagsAsync(target.Direct, bench.Name);
@@ -144,7 +144,7 @@ public sealed class FloatingTagTests(Registries registries) : IClassFixture<Regi
         var newer = await ReleaseAsync("2.0.0");
         var older = await ReleaseAsync("1.3.9");
 
-        var written = newer.Report.Image!.Platforms[0].Labels;
+        var written = newer.Image.Platforms[0].Labels;
         Assert.Equal("Base Corp", written[Prefix + "vendor"]);
         Assert.DoesNotContain(written, l => l.Key is Prefix + "source" or Prefix + "ref.name" or Prefix + "base.name" || l.Value is "9.0.4" or "2020-01-01T00:00:00Z" || l.Value.Contains("bbbb", StringComparison.Ordinal));
         Assert.Equal(labels ? ("2.0.0", Bench.Commit) : (null, null), (written.GetValueOrDefault(Prefix + "version"), written.GetValueOrDefault(Prefix + "revision")));

@@ -55,7 +55,7 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
         Assert.Equal([ObservedVisibility.Public, ObservedVisibility.Refused, ObservedVisibility.Public], published.Report.Verification!.Destinations.Select(d => d.Observed));
         foreach (var result in published.Report.Transfer!.Destinations)
         {
-            var image = published.Report.Image!;
+            var image = published.Image;
             Assert.Equal(image.Platforms[0].Layers.Sum(l => l.Descriptor.Size) + image.Platforms[0].Config.Size + image.Manifest.Descriptor.Size, result.BytesSent);
             Assert.Equal((0, 0, true), (result.BytesMounted, result.BytesSkipped, result.HoldsImage));
         }
@@ -67,7 +67,7 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
         Assert.Empty(bench.Targets.SelectMany(t => t.Writes));
         Assert.All(again.Report.Transfer!.Destinations, d => Assert.Equal(0, d.BytesSent));
         Assert.All(again.Report.Transfer!.Destinations.SelectMany(d => d.Tags), t => Assert.Equal(TagState.Kept, t.State));
-        Assert.DoesNotContain(bench.Arrivals, a => a.Registry == "base" && a.Path.Contains(again.Report.Image!.Platforms[0].Layers[0].Descriptor.Digest.Hex, StringComparison.Ordinal));
+        Assert.DoesNotContain(bench.Arrivals, a => a.Registry == "base" && a.Path.Contains(again.Image.Platforms[0].Layers[0].Descriptor.Digest.Hex, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -110,13 +110,13 @@ public sealed class TransferTests(Registries registries) : IClassFixture<Registr
         Assert.Equal(await Seed.TagsAsync(bench.Open.Direct, bench.Name), await Seed.TagsAsync(bench.Open.Direct, bench.Name + "-alias"));
         var results = published.Report.Transfer!.Destinations;
         Assert.Equal(2000, results[0].BytesMounted);
-        Assert.Equal(published.Report.Image!.Platforms[0].Layers.Sum(l => l.Descriptor.Size) + published.Report.Image.Platforms[0].Config.Size, results[1].BytesMounted);
-        Assert.Equal(published.Report.Image.Manifest.Descriptor.Size, results[1].BytesSent);
+        Assert.Equal(published.Image.Platforms[0].Layers.Sum(l => l.Descriptor.Size) + published.Image.Platforms[0].Config.Size, results[1].BytesMounted);
+        Assert.Equal(published.Image.Manifest.Descriptor.Size, results[1].BytesSent);
         Assert.Equal(2, bench.Arrivals.Count(a => a.IsBlobPut));
         Assert.Equal(6, bench.Open.Writes.Count(w => w is { Method: "POST", Status: 201 }));
         AssertNoSessionLeft(bench.Open);
         // The base layers never left their registry.
-        Assert.DoesNotContain(bench.Arrivals, a => a.Method == "GET" && published.Report.Image.Platforms[0].Layers.Any(l => a.Path.EndsWith(l.Descriptor.Digest.ToString(), StringComparison.Ordinal)));
+        Assert.DoesNotContain(bench.Arrivals, a => a.Method == "GET" && published.Image.Platforms[0].Layers.Any(l => a.Path.EndsWith(l.Descriptor.Digest.ToString(), StringComparison.Ordinal)));
     }
 
     [Theory]
