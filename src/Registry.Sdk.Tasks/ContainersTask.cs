@@ -71,14 +71,25 @@ public abstract class ContainersTask : RegistrySdkTask
     /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c> or <c>warn</c>.</summary>
     public string VisibilityMismatch { get; set; } = "error";
 
-    /// <summary><c>ContainerEditions</c>. RSDK3012 if one is named twice, RSDK3024 if a name can't be used.</summary>
+    /// <summary><c>ContainerEditions</c>, <c>;</c>-separated; empty: one edition without a name. RSDK3012 if one is named twice, RSDK3024 if a name can't be used.</summary>
     public string Editions { get; set; } = string.Empty;
+
+    /// <summary><c>ContainerEdition</c> of this build; means nothing without <see cref="Editions"/>.</summary>
+    public string Edition { get; set; } = string.Empty;
+
+    /// <summary>Whether <c>ContainerEdition</c> is a global property: that edition alone is published.</summary>
+    public string IsEditionGiven { get; set; } = string.Empty;
+
+    /// <summary><c>PackageLicenseExpression</c> of this build's edition, or empty.</summary>
+    public string License { get; set; } = string.Empty;
 
     /// <summary><c>RegistrySdkPreflight</c>: whether the checks before building run. The targets see to that; here it is judged: RSDK9016.</summary>
     public string Preflight { get; set; } = string.Empty;
 
     /// <summary><c>RegistrySdkPromote</c>: a release that one destination has is copied to those that lack it, and not composed again.</summary>
     public string Promote { get; set; } = string.Empty;
+
+    private string EditionName => Split(Editions).Count > 0 ? Edition : string.Empty;
 
     /// <inheritdoc/>
     protected override async System.Threading.Tasks.Task RunAsync(CancellationToken cancellationToken)
@@ -146,6 +157,10 @@ public abstract class ContainersTask : RegistrySdkTask
             Switches = [new("RegistrySdkAllowDirty", AllowDirty), new("RegistrySdkPromote", Promote), new("RegistrySdkPreflight", Preflight)],
             VisibilityMismatch = VisibilityMismatch,
             EditionNames = Split(Editions),
+            Edition = EditionName,
+            IsEditionGiven = IsTrue(IsEditionGiven),
+            // What is known before anything is built, and without a licence ever.
+            Editions = [new() { Name = EditionName, License = License }],
             PlanOnly = PlanOnly,
             Promote = IsTrue(Promote, otherwise: true),
             // IBuildEngine8, MSBuild 16.9: what -warnaserror, MSBuildWarningsAsErrors and MSBuildTreatWarningsAsErrors come to for this project.

@@ -1,6 +1,7 @@
 using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 using Registry.Sdk.Core;
+using Registry.Sdk.Core.Editions;
 using Registry.Sdk.Core.Facts;
 using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Primitives;
@@ -18,6 +19,9 @@ public sealed class PublishContainers : ContainersTask
     /// their metadata. RSDK3003 if a publish folder is empty or missing, RSDK4001 if a base image is malformed. None where a release is copied and nothing was built.
     /// </summary>
     public ITaskItem[] Parts { get; set; } = [];
+
+    /// <summary>The projects of every edition, from <see cref="DescribeProject"/>, the service's first; metadata <c>Edition</c> says whose. None where no licence is declared.</summary>
+    public ITaskItem[] Descriptions { get; set; } = [];
 
     /// <summary><c>ContainerGenerateLabels</c>.</summary>
     public string GenerateLabels { get; set; } = string.Empty;
@@ -55,7 +59,9 @@ public sealed class PublishContainers : ContainersTask
         var generate = IsTrue(GenerateLabels, otherwise: true);
         return request with
         {
-            Platforms = [.. Parts.GroupBy(p => p.GetMetadata("RuntimeIdentifier"), StringComparer.Ordinal).Select(Platform)],
+            Platforms = [.. Parts.GroupBy(p => (p.GetMetadata("Edition"), p.GetMetadata("RuntimeIdentifier"))).Select(Platform)],
+            Editions = Descriptions.Length == 0 ? request.Editions
+                : [.. Descriptions.GroupBy(d => d.GetMetadata("Edition"), StringComparer.Ordinal).Select(e => ProjectDescription.ToEdition(e.Key, [.. e.Select(ProjectDescription.FromItem<ProjectDescription>)]))],
             Labels = new(
                 Created: generate && IsTrue(GenerateLabelsImageCreated, otherwise: true),
                 Version: generate && IsTrue(GenerateLabelsImageVersion, otherwise: true),
@@ -66,15 +72,20 @@ public sealed class PublishContainers : ContainersTask
         };
     }
 
-    private PlatformRequest Platform(IGrouping<string, ITaskItem> parts)
+    private PlatformRequest Platform(IGrouping<(string Edition, string RuntimeIdentifier), ITaskItem> parts)
     {
         var properties = parts.Single(p => p.GetMetadata("Part") == "Platform");
+        var evidence = parts.SingleOrDefault(p => p.GetMetadata("Part") == "Evidence");
         return new()
         {
-            RuntimeIdentifier = parts.Key,
+            Edition = parts.Key.Edition,
+            RuntimeIdentifier = parts.Key.RuntimeIdentifier,
             IsRuntimeIdentifierGiven = IsTrue(Property("IsRuntimeIdentifierGiven")),
             RuntimeIdentifierGraph = Property("RuntimeIdentifierGraph"),
-            Evidence = new() { PublishDirectory = Full(Property("PublishDirectory")) },
+            Evidence = (evidence is null ? new() { PublishDirectory = Full(Property("PublishDirectory")) } : ProjectDescription.FromItem<PlatformEvidence>(evidence)) with
+            {
+                RuntimeIdentifier = parts.Key.RuntimeIdentifier,
+            },
             DependencyFile = Property("DependencyFile"),
             BaseReference = Property("BaseReference"),
             BaseRegistry = Property("BaseRegistry"),
