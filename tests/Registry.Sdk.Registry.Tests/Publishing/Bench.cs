@@ -249,6 +249,61 @@ internal sealed class Bench : IAsyncDisposable
         };
     }
 
+    /// <summary>
+    /// Makes the project one of editions: each has a publish folder of its own, with a script that starts and a page that all have, and a page that says
+    /// its name. The destinations stay as they are: a test says who gets what.
+    /// </summary>
+    public void UseEditions(params (string Name, string License)[] editions)
+    {
+        Request = Request with
+        {
+            EditionNames = [.. editions.Select(e => e.Name)],
+            Edition = editions[^1].Name,
+            Editions = [.. editions.Select(e => new EditionRequest { Name = e.Name, License = e.License, Projects = [new() { File = _directory.File("project", "Api.csproj"), AssemblyName = "api" }] })],
+            Platforms = [.. editions.Select(e => Platform with
+            {
+                Edition = e.Name,
+                Evidence = new() { PublishDirectory = _directory.Folder("editions", e.Name) },
+                Settings = Platform.Settings with { AppCommand = ["/app/start.sh"] },
+            })],
+        };
+        foreach (var (name, _) in editions)
+        {
+            Ship(name, "start.sh", "#!/bin/sh\n");
+            Ship(name, "wwwroot/index.html", "<p>hello</p>");
+            Ship(name, $"{name}.html", $"<p>{name}</p>");
+        }
+    }
+
+    /// <summary>A file of an edition: content of the project, and its copy in the publish folders of that edition.</summary>
+    public void Ship(string edition, string path, string content)
+    {
+        var source = _directory.File("project", path);
+        File.WriteAllText(source, content, new UTF8Encoding(false));
+        Request = Request with
+        {
+            Platforms = [.. Request.Platforms.Select(p =>
+            {
+                if (p.Edition != edition)
+                {
+                    return p;
+                }
+
+                var copy = Path.Combine(p.PublishDirectory, path);
+                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+                File.WriteAllText(copy, content, new UTF8Encoding(false));
+                return p with { Evidence = p.Evidence with { Items = [.. p.Evidence.Items.Where(i => i.RelativePath != path), new() { SourcePath = source, RelativePath = path }] } };
+            })],
+            Editions = [.. Request.Editions.Select(e => e.Name != edition ? e : e with
+            {
+                Projects = [e.Projects[0] with { Items = [.. e.Projects[0].Items.Where(i => i.Path != source), new("Content", source)] }],
+            })],
+        };
+    }
+
+    /// <summary>The file that tells of the wall: <c>bill.json</c> or <c>wall.md</c>.</summary>
+    public string Evidence(string edition, string name) => _directory.File(edition, name);
+
     /// <summary>A file of the publish folder.</summary>
     public string Write(string path, string content)
     {
