@@ -13,6 +13,11 @@ internal sealed partial class EditionWall
     {
         private void JudgeContent(Shipped file)
         {
+            if (file.Origin.Kind == OriginKind.Project && _wall._reported.Contains((DiagnosticCodes.RestrictedProject.Code, file.Project)))
+            {
+                return; // the project was named; of each of its files nothing more needs to be said
+            }
+
             var found = _wall.Recognize(file.Source) ?? (file.Disk == file.Source ? null : _wall.Accept(_wall._restricted.InFile(file.Disk), file.Source));
             if (found is null)
             {

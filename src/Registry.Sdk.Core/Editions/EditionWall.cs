@@ -92,7 +92,7 @@ internal sealed partial class EditionWall
             _record.Projects.Add((_world.Relative(project.File), licenses.Count > 0 ? licenses[0].License : string.Empty));
             if (licenses.FirstOrDefault(l => _policy.Judge(l.License) == LicenseVerdict.Refused) is { License: { } refused, Because: var because })
             {
-                Report(DiagnosticCodes.RestrictedProject, project.File, $"{_world.Relative(project.File)} is built into {Edition}, which does not allow its licence {refused} ({because}). {Path(project.File)}Put License=\"{refused}\" or {Condition} on the ProjectReference that brings it in.", project.File);
+                Report(DiagnosticCodes.RestrictedProject, project.File, $"{_world.Relative(project.File)} is built into {Edition}, which does not allow its licence {refused} ({because}). {Way(project.File)}Put License=\"{refused}\" or {Condition} on the ProjectReference that brings it in.", project.File);
                 continue; // of its files nothing more needs to be said
             }
 
@@ -111,9 +111,10 @@ internal sealed partial class EditionWall
         {
             _record.Removed.Add(removed);
         }
-
-        string Path(string file) => Chain(file) is { Count: > 2 } chain ? $"It is reached by {string.Join(" -> ", chain.Select(System.IO.Path.GetFileName))}. " : string.Empty;
     }
+
+    /// <summary>How the service comes to a project it does not reference itself.</summary>
+    private string Way(string file) => Chain(file) is { Count: > 2 } chain ? $"It is reached by {string.Join(" -> ", chain.Select(Path.GetFileName))}. " : string.Empty;
 
     /// <summary>The shortest way from the service to a project.</summary>
     private List<string> Chain(string target)
@@ -159,7 +160,7 @@ internal sealed partial class EditionWall
             "AdditionalFiles" => (DiagnosticCodes.RestrictedSource, "gives to its source generators"),
             _ => (DiagnosticCodes.RestrictedResource, "embeds"),
         };
-        ReportFile(code, found, $"{System.IO.Path.GetFileName(project)} {verb} {_world.Relative(item.Path)}", item.Path);
+        ReportFile(code, found, $"{Path.GetFileName(project)} {verb} {_world.Relative(item.Path)}", item.Path);
     }
 
     /// <summary>The restricted file that a file is, or that it holds.</summary>
@@ -175,7 +176,7 @@ internal sealed partial class EditionWall
     private void ReportFile(DiagnosticDescriptor code, Recognition found, string what, string? file)
     {
         var source = _world.Relative(found.File.Path);
-        var copy = found.IsSame ? string.Empty : $", which {found.How} {source}";
+        var copy = !found.IsSame ? $", which {found.How} {source}" : what.Contains(source, StringComparison.Ordinal) ? string.Empty : $" ({source})";
         Report(code, found.File.Path, $"{what}{copy}. {Edition[..1].ToUpperInvariant()}{Edition[1..]} does not allow its licence {found.File.License} ({found.File.Because}). Take it out: LicensedPath, License metadata, or {Condition}{(found.File.IsDeclared ? string.Empty : $"; or, if it may be there, say so with LicensedPath Include=\"{source}\" License=\"…\"")}.", file ?? found.File.Path);
     }
 
@@ -335,7 +336,7 @@ internal sealed partial class EditionWall
                     : (License: _wall._edition.License, Because: "the edition's");
                 if (_wall._policy.Judge(license.License) == LicenseVerdict.Refused)
                 {
-                    _wall.Report(DiagnosticCodes.RestrictedProject, project, $"{path} would ship: it is built from {World.Relative(project)}, and {_wall.Edition} does not allow its licence {license.License} ({license.Because}). Put License=\"{license.License}\" or {_wall.Condition} on the ProjectReference that brings it in.", project);
+                    _wall.Report(DiagnosticCodes.RestrictedProject, project, $"{path} would ship: it is built from {World.Relative(project)}, and {_wall.Edition} does not allow its licence {license.License} ({license.Because}). {_wall.Way(project)}Put License=\"{license.License}\" or {_wall.Condition} on the ProjectReference that brings it in.", project);
                 }
 
                 return new(path, disk, source, new(OriginKind.Project, World.Relative(project)), license.License, item.License.Length > 0 ? "ProjectReference" : "project") { Project = project };
