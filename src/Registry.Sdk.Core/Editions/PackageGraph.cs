@@ -25,8 +25,8 @@ internal sealed record PackageGraph
     /// <summary>Absolute paths of the folders packages are extracted to, without a separator at the end.</summary>
     public required IReadOnlyList<string> Folders { get; init; }
 
-    /// <summary>Ids of the packs that are no dependencies: runtime, app host and AOT compiler packs.</summary>
-    public required IReadOnlySet<string> Packs { get; init; }
+    /// <summary>The packs that are no dependencies (runtime, app host and AOT compiler packs), by id with their versions.</summary>
+    public required IReadOnlyDictionary<string, string> Packs { get; init; }
 
     /// <summary>Reads it; null if it can't be read.</summary>
     public static PackageGraph? Read(string path, string framework, string rid)
@@ -68,8 +68,9 @@ internal sealed record PackageGraph
                 Folders = folders,
                 Packs = root.GetProperty("project").GetProperty("frameworks").EnumerateObject()
                     .Where(f => f.Value.TryGetProperty("downloadDependencies", out _))
-                    .SelectMany(f => f.Value.GetProperty("downloadDependencies").EnumerateArray()).Select(d => Text(d, "name") ?? string.Empty)
-                    .ToHashSet(StringComparer.OrdinalIgnoreCase),
+                    .SelectMany(f => f.Value.GetProperty("downloadDependencies").EnumerateArray())
+                    .Select(d => (Name: Text(d, "name") ?? string.Empty, Version: (Text(d, "version") ?? string.Empty).Trim('[', ']').Split(',')[0]))
+                    .DistinctBy(d => d.Name, StringComparer.OrdinalIgnoreCase).ToDictionary(d => d.Name, d => d.Version, StringComparer.OrdinalIgnoreCase),
             };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or IOException or UnauthorizedAccessException or ArgumentException)

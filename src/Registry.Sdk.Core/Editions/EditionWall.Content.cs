@@ -1,0 +1,273 @@
+using System.IO.Compression;
+using System.Text;
+using System.Text.Json;
+using System.Xml;
+using Registry.Sdk.Core.Primitives;
+
+namespace Registry.Sdk.Core.Editions;
+
+/// <content>Files that are copied as they are.</content>
+internal sealed partial class EditionWall
+{
+    private sealed partial class PlatformWall
+    {
+        private void JudgeContent(Shipped file)
+        {
+            if (file.Origin.Kind == OriginKind.Project && _wall._reported.Contains((DiagnosticCodes.RestrictedProject.Code, file.Project)))
+            {
+                return; // the project was named; of each of its files nothing more needs to be said
+            }
+
+            var found = _wall.Recognize(file.Source) ?? (file.Disk == file.Source ? null : _wall.Accept(_wall._restricted.InFile(file.Disk), file.Source));
+            if (found is null)
+            {
+                // A file that no item names may still say itself what it is.
+                var license = World.Licenses.Judge(file.Source, _wall._edition, _wall._policy);
+                var byItself = license.IsRefused ? license : World.Licenses.Judge(file.Disk, _wall._edition, _wall._policy);
+                if (byItself.IsRefused && (byItself.IsOfFile || license.IsRefused))
+                {
+                    found = new(new(World.Files.Real(license.IsRefused ? file.Source : file.Disk), byItself.Expression, byItself.Because, byItself.IsDeclared), "is", IsSame: true);
+                }
+            }
+
+            if (found is null && Unpack(file.Disk) is { } unpacked)
+            {
+                found = _wall._restricted.WithSha256(Digest.Of(unpacked).Hex) is { } packed ? new(packed, "is, compressed,", IsSame: false) : _wall._restricted.InText(SourceText.Of(unpacked));
+            }
+
+            if (found is not null)
+            {
+                var source = World.Relative(file.Source);
+                var restricted = World.Relative(found.File.Path);
+                var what = found.IsSame ? $"{file.Path} would ship{(source == file.Path || source == restricted && file.Path.EndsWith(restricted, StringComparison.Ordinal) ? string.Empty : $", a copy of {restricted}")}"
+                    : $"{file.Path} would ship{(file.Disk == file.Source ? string.Empty : $", a copy of {source}")}";
+                _wall.ReportFile(DiagnosticCodes.RestrictedFile, found, what, found.File.Path);
+                return;
+            }
+
+            var extension = Path.GetExtension(file.Path);
+            if (extension.Equals(".map", StringComparison.OrdinalIgnoreCase))
+            {
+                JudgeSourceMap(file);
+            }
+            else if (extension.Equals(".xml", StringComparison.OrdinalIgnoreCase))
+            {
+                JudgeDocumentation(file);
+            }
+            else if (extension.Equals(".pdb", StringComparison.OrdinalIgnoreCase))
+            {
+                JudgeSymbols(file);
+            }
+            else if (file.Own == OwnFileKind.DependencyFile || file.Path.EndsWith(".deps.json", StringComparison.OrdinalIgnoreCase))
+            {
+                JudgeDependencyFile(file);
+            }
+        }
+
+        /// <summary>The content of a <c>.gz</c> or <c>.br</c> file; null for others, and for what is too large or damaged.</summary>
+        private byte[]? Unpack(string path)
+        {
+            var isGzip = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
+            if (_wall._restricted.All.Count == 0 || (!isGzip && !path.EndsWith(".br", StringComparison.OrdinalIgnoreCase)) || World.Files.Bytes(path) is not { } packed)
+            {
+                return null;
+            }
+
+            try
+            {
+                using var input = new MemoryStream(packed);
+                using Stream stream = isGzip ? new GZipStream(input, CompressionMode.Decompress) : new BrotliStream(input, CompressionMode.Decompress);
+                var buffer = new byte[MaxUnpacked];
+                var size = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+                return size < buffer.Length ? buffer[..size] : null;
+            }
+            catch (Exception e) when (e is InvalidDataException or InvalidOperationException or IOException)
+            {
+                return null;
+            }
+        }
+
+        private void JudgeSourceMap(Shipped file)
+        {
+            if (World.Files.Bytes(file.Disk) is not { } json)
+            {
+                return;
+            }
+
+            try
+            {
+                // Source: tc39.es/ecma426, «Source map format».
+                using var document = StrictJson.Document(json);
+                var root = document.RootElement;
+                var names = Texts(root, "sources");
+                var texts = Texts(root, "sourcesContent");
+                var folder = Path.Combine(Path.GetDirectoryName(file.Source)!, root.TryGetProperty("sourceRoot", out var prefix) && prefix.ValueKind == JsonValueKind.String ? prefix.GetString()! : string.Empty);
+                for (var i = 0; i < Math.Max(names.Count, texts.Count); i++)
+                {
+                    var name = i < names.Count ? names[i] ?? string.Empty : string.Empty;
+                    var content = i < texts.Count && texts[i] is { } text ? Encoding.UTF8.GetBytes(text) : null;
+                    var path = name.Length > 0 && !name.Contains("://", StringComparison.Ordinal) && !name.Contains('\0', StringComparison.Ordinal) ? Path.GetFullPath(Path.Combine(folder, name)) : null;
+                    var found = path is not null && _wall._restricted.AtPath(path) is { } there ? new Recognition(there, "is", IsSame: true)
+                        : content is null ? null
+                        : _wall._restricted.WithSha256(Digest.Of(content).Hex) is { } same ? new(same, "has the bytes of", IsSame: false)
+                        : _wall._restricted.InText(SourceText.Of(content));
+                    if (found is null && content is not null && SourceText.Headers(content).FirstOrDefault(h => _wall._policy.Judge(h) == LicenseVerdict.Refused) is { } header)
+                    {
+                        found = new(new(path ?? name, header, "its SPDX-License-Identifier", IsDeclared: true), "is", IsSame: true);
+                    }
+
+                    if (found is not null)
+                    {
+                        _wall.ReportFile(DiagnosticCodes.RestrictedFile, found, $"{file.Path} would ship: the source map holds {name}", file.Source);
+                    }
+                    else if (RestrictedPath(name.Replace("webpack:///", "/", StringComparison.Ordinal)) is { } named)
+                    {
+                        _wall.ReportPublic(DiagnosticCodes.NamesOtherEdition, $"{file.Path}:{name}", $"{file.Path} would ship: the source map names {World.Relative(named.Path)}, which is of another edition. Take that script out, or build without source maps.", file.Source);
+                    }
+                }
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+            {
+                // No source map, whatever its name.
+            }
+
+            static List<string?> Texts(JsonElement root, string name)
+                => root.ValueKind == JsonValueKind.Object && root.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray().Select(e => e.ValueKind == JsonValueKind.String ? e.GetString() : null)] : [];
+        }
+
+        private void JudgeDocumentation(Shipped file)
+        {
+            if (World.Files.Bytes(file.Disk) is not { } xml)
+            {
+                return;
+            }
+
+            try
+            {
+                using var reader = XmlReader.Create(new MemoryStream(xml), new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore, XmlResolver = null, MaxCharactersFromEntities = 1024 });
+                var isDocumentation = false;
+                while (reader.Read())
+                {
+                    if (reader.NodeType != XmlNodeType.Element)
+                    {
+                        continue;
+                    }
+
+                    if (reader.Depth == 0 && reader.Name != "doc")
+                    {
+                        return;
+                    }
+
+                    isDocumentation |= reader.Name == "members";
+                    if (isDocumentation && reader.Name == "member" && Documented(reader.GetAttribute("name") ?? string.Empty) is { } type)
+                    {
+                        var (name, owner) = type;
+                        _wall.Report(DiagnosticCodes.RestrictedFile, $"{file.Path}:{name}", $"{file.Path} would ship: it documents {name}, {owner}. {_wall.Edition[..1].ToUpperInvariant()}{_wall.Edition[1..]} does not allow that. Delete obj and bin and build again, or keep the file out with CopyToPublishDirectory=\"Never\".", file.Source);
+                    }
+                }
+            }
+            catch (XmlException)
+            {
+                // No documentation, whatever its name.
+            }
+        }
+
+        /// <summary>The restricted type that a documented member is of (<c>T:A.B</c>, <c>M:A.B.C(System.Int32)</c>).</summary>
+        private (string Name, string Owner)? Documented(string id)
+        {
+            if (id.Length < 3 || id[1] != ':')
+            {
+                return null;
+            }
+
+            var end = id.IndexOf('(', StringComparison.Ordinal);
+            var name = id[2..(end < 0 ? id.Length : end)];
+            for (var dot = name.Length; dot > 0; dot = name.LastIndexOf('.', dot - 1))
+            {
+                var type = name[..dot];
+                if (_wall._ownTypes.Contains(type))
+                {
+                    return null;
+                }
+
+                if (_wall._foreign.Types.TryGetValue(type, out var of))
+                {
+                    return (type, $"a type that edition {of.Edition} compiles from sources that may not be here");
+                }
+
+                if (_wall._foreign.WrittenTypes.TryGetValue(type, out var written))
+                {
+                    return (type, $"a type of {World.Relative(written.Path)}, whose licence is {written.License}");
+                }
+            }
+
+            return null;
+        }
+
+        private void JudgeSymbols(Shipped file)
+        {
+            try
+            {
+                foreach (var document in AssemblyFacts.ReadPdb(file.Disk)?.Documents ?? [])
+                {
+                    if (Judge(document, file) != DocumentVerdict.Restricted && Resolve(document.Name) is null && RestrictedPath(document.Name) is { } named)
+                    {
+                        _wall.ReportPublic(DiagnosticCodes.NamesOtherEdition, $"{file.Path}:{document.Name}", $"{file.Path} would ship: it names {World.Relative(named.Path)}, which is of another edition. Delete obj and bin and build again.", file.Source);
+                    }
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                _wall._diagnostics.Add(DiagnosticCodes.UnreadableFile.Report($"{file.Disk} can't be read: {e.Message.TrimEnd('.')}. Make it readable, or keep it out with CopyToPublishDirectory=\"Never\".", file.Disk));
+            }
+        }
+
+        private void JudgeDependencyFile(Shipped file)
+        {
+            if (World.Files.Bytes(file.Disk) is not { } json)
+            {
+                return;
+            }
+
+            try
+            {
+                using var document = StrictJson.Document(json);
+                var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+                var libraries = document.RootElement.GetProperty("libraries");
+                foreach (var library in libraries.EnumerateObject())
+                {
+                    var name = library.Name.Split('/')[0];
+                    names.Add(name);
+                    var type = library.Value.TryGetProperty("type", out var value) ? value.GetString() : null;
+                    if (_graph is not null && !_wall._foreign.ProjectsAndPackages.ContainsKey(name)
+                        && ((type == "project" && !IsOwnProject(name)) || (type == "package" && _graph.Find(name) is null)))
+                    {
+                        _wall.ReportPublic(DiagnosticCodes.NamesOtherEdition, $"{file.Path}:{name}", $"{file.Path} names the {type} {library.Name}, which {_wall.Edition} does not have. Delete obj and the publish folder, restore and publish again.", file.Disk);
+                    }
+                }
+
+                foreach (var target in document.RootElement.GetProperty("targets").EnumerateObject().SelectMany(t => t.Value.EnumerateObject()))
+                {
+                    names.Add(target.Name.Split('/')[0]);
+                    if (target.Value.TryGetProperty("dependencies", out var dependencies))
+                    {
+                        names.UnionWith(dependencies.EnumerateObject().Select(d => d.Name));
+                    }
+                }
+
+                foreach (var name in names.Where(_wall._foreign.ProjectsAndPackages.ContainsKey).Order(StringComparer.OrdinalIgnoreCase))
+                {
+                    _wall.ReportPublic(DiagnosticCodes.NamesOtherEdition, $"{file.Path}:{name}", $"{file.Path} names {name}, which is of another edition. Delete obj and the publish folder, restore and publish again.", file.Disk);
+                }
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+            {
+                // Nothing the .NET SDK wrote; Imaging says more where it needs it.
+            }
+        }
+
+        private bool IsOwnProject(string name)
+            => _graph!.Projects.Contains(name)
+                || _wall._edition.Projects.Any(p => string.Equals(p.AssemblyName, name, StringComparison.OrdinalIgnoreCase) || string.Equals(Path.GetFileNameWithoutExtension(p.File), name, StringComparison.OrdinalIgnoreCase));
+    }
+}
