@@ -529,7 +529,7 @@ public sealed class EditionTests(Registries registries) : IClassFixture<Registri
         var asked = 0;
         bench.Base.Lie = async context =>
         {
-            if (context.Request.Path.Value!.EndsWith("/manifests/10.0", StringComparison.Ordinal) && context.Request.Method == "GET" && Interlocked.Increment(ref asked) > 1)
+            if (context.Request.Path.Value!.EndsWith("/manifests/10.0", StringComparison.Ordinal) && HttpMethods.IsHead(context.Request.Method) && Interlocked.Increment(ref asked) > 1)
             {
                 await Seed.PushAsync(bench.Base.Direct, moving, "10.0", new SeedImage { Salt = "second" });
             }
