@@ -54,12 +54,9 @@ internal static partial class EditionChecks
     /// <summary>The licences, as far as they are known: all of them once something was built. RSDK3014, RSDK3021.</summary>
     public static void CheckLicenses(PublishRequest request, IReadOnlyList<Destination> destinations, EndpointMap endpoints, ICollection<Diagnostic> diagnostics)
     {
-        if (request.CheckOnly && request.Editions.Count == 0)
-        {
-            return;
-        }
-
-        foreach (var edition in Names(request).Distinct(StringComparer.Ordinal).Select(n => Declared(request, n)))
+        // Before building, of this build's edition alone; what the others declare their own evaluations say.
+        var known = request.CheckOnly ? request.Editions : Names(request).Distinct(StringComparer.Ordinal).Select(n => Declared(request, n));
+        foreach (var edition in known)
         {
             if (edition.License.Length == 0)
             {

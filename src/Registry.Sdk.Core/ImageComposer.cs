@@ -71,17 +71,13 @@ internal sealed class ImageComposer(PublishRequest request, PublishRun run, Imag
 
         var editions = await EditionsStage.RunAsync(input, cancellationToken).ConfigureAwait(false);
         run.Diagnostics.AddRange(editions.Diagnostics);
-        if (!editions.Succeeded)
+        // Also of what did not pass: wall.md shows the whole of it.
+        if (!await WithEvidenceAsync(() => SaveEvidenceAsync(editions, cancellationToken)).ConfigureAwait(false) || !editions.Succeeded)
         {
             return null;
         }
 
-        if (!await WithEvidenceAsync(() => SaveEvidenceAsync(editions.Value, cancellationToken)).ConfigureAwait(false))
-        {
-            return null;
-        }
-
-        foreach (var edition in editions.Value.Editions)
+        foreach (var edition in editions.Editions)
         {
             foreach (var (bill, platform) in edition.Bills.Zip(request.Platforms.Where(p => p.Edition == edition.Name)))
             {
@@ -94,7 +90,7 @@ internal sealed class ImageComposer(PublishRequest request, PublishRun run, Imag
             }
         }
 
-        return editions.Value;
+        return editions;
     }
 
     private async Task<ComposedImage?> ComposeAsync(EditionBills edition, List<PlatformBuild> builds, BuildFacts facts, BaseImageSource bases, CancellationToken cancellationToken)

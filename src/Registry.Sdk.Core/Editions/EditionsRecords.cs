@@ -271,5 +271,10 @@ public sealed record Bill(IReadOnlyList<BillFile> Files);
 public sealed record EditionBills(string Name, string License, IReadOnlyList<Bill> Bills, string BillJson, string WallMarkdown);
 
 /// <summary>Output of the Editions stage.</summary>
-/// <param name="Editions">Those that were built, in the input's order.</param>
-public sealed record EditionsOutput(IReadOnlyList<EditionBills> Editions);
+/// <param name="Editions">Those that were built and whose publish folder could be read, in the input's order.</param>
+/// <param name="Diagnostics">Errors and warnings, in the order they were found. With an error nothing may be composed of the bills.</param>
+public sealed record EditionsOutput(IReadOnlyList<EditionBills> Editions, IReadOnlyList<Diagnostic> Diagnostics)
+{
+    /// <summary>Whether every edition passed.</summary>
+    public bool Succeeded => !Diagnostics.Any(d => d.IsError);
+}

@@ -2,23 +2,12 @@ using Registry.Sdk.Core.Primitives;
 
 namespace Registry.Sdk.Core.Editions;
 
-/// <summary>What the stage found, errors or not: the bills and the evidence are there for whoever must mend something.</summary>
-/// <param name="Editions">Editions that were built and whose publish folder could be read.</param>
-/// <param name="Diagnostics">Errors and warnings, in the order they were found.</param>
-public sealed record EditionsJudgement(IReadOnlyList<EditionBills> Editions, IReadOnlyList<Diagnostic> Diagnostics);
-
 /// <summary>Makes the bill of every edition and holds it against the wall.</summary>
 public static class EditionsStage
 {
     /// <summary>Runs the stage over all editions at once: what one holds decides what another must not.</summary>
-    public static async Task<Outcome<EditionsOutput>> RunAsync(EditionsInput input, CancellationToken cancellationToken)
-    {
-        var judgement = await JudgeAsync(input, cancellationToken).ConfigureAwait(false);
-        return Outcome<EditionsOutput>.From(new(judgement.Editions), judgement.Diagnostics);
-    }
-
-    /// <summary>As <see cref="RunAsync"/>, but gives the bills and what goes to <c>obj/</c> where the wall found something, too.</summary>
-    public static async Task<EditionsJudgement> JudgeAsync(EditionsInput input, CancellationToken cancellationToken)
+    /// <returns>Errors or not: bills and evidence are there for whoever must mend something.</returns>
+    public static async Task<EditionsOutput> RunAsync(EditionsInput input, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         var diagnostics = new List<Diagnostic>();
@@ -47,7 +36,6 @@ public static class EditionsStage
         return new(editions, diagnostics);
     }
 
-    /// <summary>Whether the wall stands: a licence is declared, and the build says what it is made of.</summary>
-    private static bool IsJudged(EditionInput edition)
-        => edition.License.Length > 0 && edition.Projects.Count > 0 && edition.Platforms.Any(p => p.Items.Count > 0 || p.OwnFiles.Count > 0 || p.Compiled.Count > 0);
+    // A declared licence is enough: where the build did not say what it is made of nothing is explained, and that does not get out.
+    private static bool IsJudged(EditionInput edition) => edition.License.Length > 0;
 }
