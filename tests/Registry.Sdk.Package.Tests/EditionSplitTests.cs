@@ -63,7 +63,8 @@ public sealed class EditionSplitTests(PackageFixture fixture)
 
         Assert.Equal(["Program.cs", "Shared/Both.cs"], Names(community, "Compile"));
         Assert.Equal(["Enterprise/Sso.cs", "Program.cs", "Shared/Both.cs"], Names(enterprise, "Compile"));
-        Assert.Empty(Names(community, "EmbeddedResource").Concat(Names(community, "AdditionalFiles")).Concat(Names(community, "Analyzer")).Concat(Names(community, "Content")).Concat(Names(community, "Reference")));
+        Assert.Empty(Names(community, "EmbeddedResource").Concat(Names(community, "AdditionalFiles")).Concat(Names(community, "Content")).Concat(Names(community, "Reference")));
+        Assert.DoesNotContain("vendor/Vendor.Analyzers.dll", Names(community, "Analyzer"));
         Assert.Equal(["Serilog"], Names(community, "PackageReference"));
         Assert.Equal(["../lib/Lib.csproj"], Names(community, "ProjectReference"));
         Assert.DoesNotContain(Names(community, "None"), name => name.Contains("Enterprise", StringComparison.Ordinal));
