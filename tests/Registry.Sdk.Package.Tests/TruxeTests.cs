@@ -117,7 +117,15 @@ public sealed class TruxeTests(PackageFixture fixture)
         Assert.False(File.Exists(Path.Combine(bin, "editions/community/Debug/net10.0/Truxe.Saml.dll")));
         Assert.True(File.Exists(Path.Combine(bin, "editions/community/Debug/net10.0/truxe-api.dll")));
         Assert.True(File.Exists(Path.Combine(bin, "Debug/net10.0/Truxe.Saml.dll")));
-        Assert.False(Directory.Exists(Path.Combine(bin, "Debug/net10.0/editions")));
+
+        // Published so, the services that have no such edition have nothing to publish; asked for one alone it is a mistake.
+        var published = await truxe.PublishAsync("Truxe.slnx", "-p:ContainerEdition=community");
+        Assert.True(published.Succeeded, published.ToString());
+        Assert.Equal(2, published.Messages.Count(message => message.Contains("nothing to publish: it has no edition 'community'", StringComparison.Ordinal)));
+        Assert.Equal(["wundam/truxe", "wundam/truxe-community"], await RepositoriesAsync(truxe.Open));
+        Assert.Empty(await RepositoriesAsync(truxe.Closed));
+        var mistaken = await truxe.PublishAsync("src/truxe-admin/truxe-admin.csproj", "-p:ContainerEdition=community");
+        Assert.Contains("RSDK3013", mistaken.Codes());
     }
 
     private static async Task AnswersAsync(DockerEngine engine, string reference, string edition, HttpStatusCode enterpriseAnswer)

@@ -196,7 +196,7 @@ internal sealed class WallRepo : IDisposable
         return path;
     }
 
-    public async Task<EditionsJudgement> JudgeAsync(bool isWallOn = true)
+    public async Task<EditionsOutput> JudgeAsync(bool isWallOn = true)
     {
         var api = At("src/Api/obj/community/Api.dll");
         new FakeAssembly { Name = "Api", HasPdb = ApiHasPdb, Documents = ApiDocuments, Types = ApiTypes, Resources = ApiResources, Friends = ApiFriends }.Write(api);
@@ -245,7 +245,7 @@ internal sealed class WallRepo : IDisposable
             ],
             Platforms = EnterpriseIsBuilt ? [EnterpriseBuild()] : [],
         };
-        return await EditionsStage.JudgeAsync(new([community, enterprise]), CancellationToken.None);
+        return await EditionsStage.RunAsync(new([community, enterprise]), CancellationToken.None);
     }
 
     public ProjectFacts Project(string name, string edition, IReadOnlyList<SourceItem> items)
