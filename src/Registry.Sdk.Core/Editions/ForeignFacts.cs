@@ -84,7 +84,8 @@ internal sealed class ForeignFacts
             Mvids.TryAdd(facts.Mvid, (facts.Name, other.Name));
             var embedded = inputs.Where(i => i.Type == "EmbeddedResource").SelectMany(i => new[] { i.LogicalName, Path.GetFileNameWithoutExtension(i.Path) + ".resources", Path.GetFileName(i.Path) }).Where(n => n.Length > 0).ToList();
             TakeResources(facts, other, r => embedded.Exists(n => r == n || r.EndsWith("." + n, StringComparison.Ordinal)));
-            TakeTypes(facts, other, row => facts.Pdb!.TypeDocuments.TryGetValue(row, out var of) && of.All(d => d <= documents.Count && documents[d - 1]));
+            // Without a PDB which type is from where is known from the sources' text alone (WrittenTypes).
+            TakeTypes(facts, other, row => facts.Pdb is { } pdb && pdb.TypeDocuments.TryGetValue(row, out var of) && of.All(d => d <= documents.Count && documents[d - 1]));
         }
 
         void TakeResources(AssemblyFacts facts, EditionInput other, Func<string, bool> isForeign)
