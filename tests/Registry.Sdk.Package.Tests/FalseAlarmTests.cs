@@ -53,7 +53,7 @@ public sealed class FalseAlarmTests(PackageFixture fixture)
     [Theory]
     [InlineData("<PublishSingleFile>true</PublishSingleFile><SelfContained>true</SelfContained>")]
     [InlineData("<PublishReadyToRun>true</PublishReadyToRun>")]
-    [InlineData("<PublishTrimmed>true</PublishTrimmed><SelfContained>true</SelfContained>")]
+    [InlineData("<PublishTrimmed>true</PublishTrimmed><SelfContained>true</SelfContained><ContainerBaseImage>mcr.microsoft.com/dotnet/runtime-deps:10.0</ContainerBaseImage>")]
     public async Task Another_form_of_publishing_passes(string properties)
     {
         await using var workspace = await fixture.CreateWorkspaceAsync();
