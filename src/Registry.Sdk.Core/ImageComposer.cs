@@ -180,7 +180,7 @@ internal sealed class ImageComposer(PublishRequest request, PublishRun run, Imag
             && builds.Exists(b => !b.Request.UserLabels.Any(l => l.Key == ImageLabels.Source)))
         {
             run.Diagnostics.Add(DiagnosticCodes.SourceNamesOtherEdition.Report(
-                $"The image of the edition {edition.Name} goes to {string.Join(" and ", edition.PublicDestinations)}, and its label {ImageLabels.Source} names {source}, which holds the other editions too. Set RepositoryUrl under the condition '$(ContainerEdition)' == '{edition.Name}'; or leave the label out with ContainerGenerateLabelsImageSource=false."));
+                $"The image of the edition {edition.Name} goes to {string.Join(" and ", edition.PublicDestinations)}, and its label {ImageLabels.Source} names {source}, which holds the other editions too. Set RepositoryUrl under the condition '$(ContainerEdition)' == '{edition.Name}'; or leave the label out with ContainerGenerateLabelsImageSource=false, and Source Link's copy of it out of the PDBs with EnableSourceLink=false."));
         }
     }
 

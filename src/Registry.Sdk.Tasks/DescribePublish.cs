@@ -116,15 +116,16 @@ public sealed class DescribePublish : RegistrySdkTask
         var kind = Enum.Parse<OwnFileKind>(file.GetMetadata("Kind"));
         var expected = ItemFiles.FullPath(file);
         var obj = Path.TrimEndingDirectorySeparator(Full(IntermediateDirectory)) + Path.DirectorySeparatorChar;
+        var published = Path.Combine(Full(PublishDirectory), relativePath);
         var listed = items.Where(i => i.RelativePath == relativePath).ToList();
-        if (listed.Count > 0)
+        // The host inside a single file has the single file's name, and is not what lies there: that is made in the publish folder.
+        if (listed.Count > 0 && !(expected == published && listed.TrueForAll(i => i.IsBundled)))
         {
             // Whoever put something else in its place has to explain it himself.
             return listed.Find(i => i.SourcePath == expected || i.SourcePath.StartsWith(obj, StringComparison.Ordinal)) is { } item ? new(kind, item.SourcePath, relativePath) : null;
         }
 
         // Written into the publish folder, or copied there, by a target that the list does not know.
-        var published = Path.Combine(Full(PublishDirectory), relativePath);
         return !File.Exists(published) ? null : new(kind, File.Exists(expected) ? expected : published, relativePath);
     }
 

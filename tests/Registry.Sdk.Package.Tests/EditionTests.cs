@@ -73,6 +73,28 @@ public sealed class EditionTests(PackageFixture fixture)
         Assert.Contains("OutDir is out/", result.Errors.First(e => e.Code == "RSDK3023").Text, StringComparison.Ordinal);
     }
 
+    /// <summary>Source Link writes the git remote into every PDB, and that is the repository of all editions.</summary>
+    [Theory]
+    [InlineData("https://github.com/acme/orders-community", "", false)]
+    // Whoever wants it all the same says so, as for a package.
+    [InlineData("https://github.com/acme/orders-community", "true", true)]
+    [InlineData("", "", true)]
+    public async Task An_edition_that_says_which_repository_is_its_own_names_no_other_in_its_PDBs(string url, string publishUrl, bool named)
+    {
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        var path = WriteService(workspace, Form.Sdk);
+        workspace.Write("Directory.Build.props", ProjectBuilder.Create().Property("RepositoryUrl", url, "'$(ContainerEdition)' == 'community'").Property("PublishRepositoryUrl", publishUrl));
+        await workspace.ReleaseAsync();
+        await workspace.Git.GitAsync("remote", "add", "origin", "https://github.com/acme/orders-private.git");
+
+        var result = await workspace.MSBuildAsync(path, BuildEditions);
+
+        Assert.True(result.Succeeded, result.ToString());
+        var symbols = Directory.EnumerateFiles(workspace.Root, "*.pdb", SearchOption.AllDirectories).Where(file => file.Contains("/editions/community/", StringComparison.Ordinal) && file.Contains("publish/", StringComparison.Ordinal)).ToList();
+        Assert.Equal(["Lib.pdb", "Service.pdb"], symbols.Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(named ? ["Lib.pdb", "Service.pdb"] : [], symbols.Where(file => File.ReadAllText(file).Contains("orders-private", StringComparison.Ordinal)).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
     /// <summary>Both services pass the same global properties, or a library would be built twice into one folder.</summary>
     [Fact]
     public async Task Two_services_of_one_build_share_the_editions_of_their_library()

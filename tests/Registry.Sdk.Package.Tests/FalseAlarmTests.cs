@@ -1,3 +1,4 @@
+using Registry.Sdk.Emulator;
 using Registry.Sdk.TestKit;
 using Xunit;
 
@@ -46,6 +47,34 @@ public sealed class FalseAlarmTests(PackageFixture fixture)
         workspace.Write("src/pages/wwwroot/pages.css", "h1 { color: red }\n");
 
         await PassesAsync(workspace, Path.GetRelativePath(workspace.Root, path), "");
+    }
+
+    /// <summary>What the .NET SDK makes of an assembly on its way to the publish folder.</summary>
+    [Theory]
+    [InlineData("<PublishSingleFile>true</PublishSingleFile><SelfContained>true</SelfContained>")]
+    [InlineData("<PublishReadyToRun>true</PublishReadyToRun>")]
+    [InlineData("<PublishTrimmed>true</PublishTrimmed><SelfContained>true</SelfContained><ContainerBaseImage>mcr.microsoft.com/dotnet/runtime-deps:10.0</ContainerBaseImage>")]
+    public async Task Another_form_of_publishing_passes(string properties)
+    {
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        workspace.WriteLibrary("src/library", "Library");
+        var path = workspace.WriteWebApp("src/service", "Service", ProjectBuilder.Web().ProjectReference("../library/Library.csproj"));
+
+        await PassesAsync(workspace, Path.GetRelativePath(workspace.Root, path), $"<RuntimeIdentifier>{BaseImageComposer.MachineRid}</RuntimeIdentifier>{properties}");
+    }
+
+    [Fact]
+    public async Task Published_once_more_without_a_build_passes()
+    {
+        await using var workspace = await fixture.CreateWorkspaceAsync();
+        workspace.WriteLibrary("src/library", "Library");
+        var path = workspace.WriteWebApp("src/service", "Service", ProjectBuilder.Web().ProjectReference("../library/Library.csproj"));
+        await PassesAsync(workspace, Path.GetRelativePath(workspace.Root, path), "");
+
+        var result = await workspace.PublishAsync(path, "-t:PublishContainer", "--no-build");
+
+        Assert.True(result.Succeeded, result.ToString());
+        Assert.Empty(result.Codes());
     }
 
     private async Task PassesAsync(Workspace workspace, string project, string properties)

@@ -30,12 +30,32 @@ internal sealed partial class EditionWall
                 return;
             }
 
-            var verdicts = facts.Pdb?.Documents.Select(d => Judge(d, file)).ToList() ?? [];
+            var verdicts = facts.Pdb?.Documents.Select(d => Judge(d.Text is null ? WithText(d, file) : d, file)).ToList() ?? [];
             var isProven = verdicts.Count > 0 && verdicts.TrueForAll(v => v == DocumentVerdict.Good);
             JudgeIdentity(file, facts, verdicts, isProven);
             JudgeResources(file, facts);
             JudgeNames(file, facts);
             JudgeProof(file, facts, verdicts);
+        }
+
+        /// <summary>
+        /// A generated source with the text that the compiler embedded: trimming writes the PDB anew, without texts. The compiler's own is still in the
+        /// project's obj; a document of the same name and checksum in it is the same.
+        /// </summary>
+        private SourceDocument WithText(SourceDocument document, Shipped file)
+        {
+            if (file.Origin.Kind != OriginKind.Project || document.Hash.Length == 0 || World.Licenses.IntermediateFolder(World.Files.Real(file.Source)) is null
+                || Resolve(document.Name) is not { } path || World.Licenses.IntermediateFolder(World.Files.Real(path)) is null)
+            {
+                return document;
+            }
+
+            var folder = _wall._edition.Projects.FirstOrDefault(p => World.Files.Real(p.File) == World.Files.Real(file.Project))?.IntermediateDirectory;
+            return folder is null || !Directory.Exists(folder)
+                ? document
+                : Directory.EnumerateFiles(folder, Path.GetFileName(file.Source), SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+                    .SelectMany(f => World.Assembly(f, [])?.Pdb?.Documents ?? [])
+                    .FirstOrDefault(d => d.Text is not null && d.Name == document.Name && d.Algorithm == document.Algorithm && d.Hash == document.Hash) ?? document;
         }
 
         private void JudgeIdentity(Shipped file, AssemblyFacts facts, List<DocumentVerdict> verdicts, bool isProven)

@@ -391,7 +391,7 @@ internal sealed partial class EditionWall
         {
             var (id, version) = item.PackageId.Length > 0 ? (item.PackageId, item.PackageVersion) : (located!.Value.Id, located.Value.Version);
             var package = _graph?.Find(id);
-            var root = package is { Folder.Length: > 0 } ? package.Folder : located?.Root ?? string.Empty;
+            var root = package is { Folder.Length: > 0 } ? package.Folder : located?.Root ?? _graph?.PackFolder(id) ?? string.Empty;
             var why = _graph is null ? "its assets file can't be read"
                 : package is null && !_graph.Packs.ContainsKey(id) ? $"the assets file of {_wall.Edition} has no such package"
                 : package is not null && version.Length > 0 && !string.Equals(package.Version, version, StringComparison.OrdinalIgnoreCase) ? $"the assets file of {_wall.Edition} has version {package.Version}"
@@ -415,15 +415,21 @@ internal sealed partial class EditionWall
         {
             var source = World.Files.Real(item.SourcePath);
             var original = item.PathInPackage.Length > 0 && root.Length > 0 ? Path.Combine(root, item.PathInPackage.Replace('\\', '/')) : source;
-            if (HasBytes(original, hash))
+            // A source outside of the package folders with the very same bytes would do no harm, but a source that *is* elsewhere, and of which nothing says where it was, proves nothing.
+            if (HasBytes(original, hash) && (original != source || _graph?.Locate(source) is not null))
             {
-                // A source outside of the package folders with the very same bytes would do no harm, but a source that *is* elsewhere without PathInPackage proves nothing.
-                return item.PathInPackage.Length > 0 || _graph?.Locate(source) is not null;
+                return true;
             }
 
             // ReadyToRun and trimming write an assembly anew, under obj; it keeps its name.
-            return World.Licenses.IntermediateFolder(source) is not null && HasBytes(source, hash)
-                && World.Assembly(source, []) is { } made && World.Assembly(original, []) is { } of && made.Name == of.Name && made.Types.Values.All(of.Types.Values.ToHashSet(StringComparer.Ordinal).Contains);
+            if (root.Length == 0 || World.Licenses.IntermediateFolder(source) is null || !HasBytes(source, hash) || World.Assembly(source, []) is not { } made)
+            {
+                return false;
+            }
+
+            // Of a runtime pack's no metadata says where in the pack it was.
+            IEnumerable<string> originals = original != source ? [original] : Directory.EnumerateFiles(root, Path.GetFileName(source), SearchOption.AllDirectories);
+            return originals.Any(o => World.Assembly(o, []) is { } of && made.Name == of.Name && made.Types.Values.All(of.Types.Values.ToHashSet(StringComparer.Ordinal).Contains));
         }
 
         private Shipped Unexplained(string path, string disk, string why)
@@ -464,7 +470,7 @@ internal sealed partial class EditionWall
             }
 
             var packs = _graph.Packs.Where(p => _packs.Contains(p.Key) || p.Key.Contains("ILCompiler", StringComparison.OrdinalIgnoreCase))
-                .Select(p => new GraphPackage(p.Key, p.Value, _graph.Folders.Select(f => Path.Combine(f, p.Key.ToLowerInvariant(), p.Value)).FirstOrDefault(Directory.Exists) ?? string.Empty, Ships: true));
+                .Select(p => new GraphPackage(p.Key, p.Value, _graph.PackFolder(p.Key), Ships: true));
             foreach (var package in _graph.Packages.Where(p => p.Ships).Concat(packs).OrderBy(p => p.Id, StringComparer.OrdinalIgnoreCase))
             {
                 var stated = License(package.Id, package.Version, package.Folder);

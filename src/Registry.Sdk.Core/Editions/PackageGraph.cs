@@ -82,6 +82,11 @@ internal sealed record PackageGraph
     /// <summary>The package of that id; null if the graph has none.</summary>
     public GraphPackage? Find(string id) => Packages.FirstOrDefault(p => string.Equals(p.Id, id, StringComparison.OrdinalIgnoreCase));
 
+    /// <summary>Where the pack of that id is extracted to; empty if it is none of <see cref="Packs"/>, or no package folder holds it.</summary>
+    public string PackFolder(string id) => Packs.TryGetValue(id, out var version)
+        ? Folders.Select(f => Path.Combine(f, id.ToLowerInvariant(), version)).FirstOrDefault(Directory.Exists) ?? string.Empty
+        : string.Empty;
+
     /// <summary>Id, version and path of a file that lies in a package folder, whether or not the graph has the package.</summary>
     public (string Id, string Version, string Root)? Locate(string path)
     {
