@@ -58,6 +58,8 @@ public sealed class EditionTests(PackageFixture fixture)
         Assert.False(result.Succeeded);
         Assert.Equal(["CS0103", "RSDK3019"], result.Errors.Select(e => e.Code).Order(StringComparer.Ordinal));
         Assert.Contains("'community'", result.Errors.Single(e => e.Code == "RSDK3019").Text, StringComparison.Ordinal);
+        // The compiler's own line says it too.
+        Assert.Contains(result.Output.Split('\n'), line => line.Contains("error CS0103", StringComparison.Ordinal) && line.TrimEnd().EndsWith("ContainerEdition=community]", StringComparison.Ordinal));
     }
 
     [Fact]
