@@ -145,7 +145,7 @@ internal sealed record AssemblyFacts
             Name = name,
             Culture = culture,
             Mvid = reader.GetGuid(reader.GetModuleDefinition().Mvid),
-            Types = reader.TypeDefinitions.ToDictionary(h => MetadataTokens.GetRowNumber(h), h => FullName(reader, h)),
+            Types = ReadTypes(reader),
             Resources = ReadResources(pe, reader),
             References = [.. reader.AssemblyReferences.Select(h => reader.GetString(reader.GetAssemblyReference(h).Name))],
             Friends = [.. Attributes(reader, "System.Runtime.CompilerServices", "InternalsVisibleToAttribute", 1).Select(a => a[0].Split(',')[0].Trim())],
@@ -155,16 +155,23 @@ internal sealed record AssemblyFacts
         };
     }
 
-    private static string FullName(MetadataReader reader, TypeDefinitionHandle handle)
+    private static Dictionary<int, string> ReadTypes(MetadataReader reader)
     {
-        var type = reader.GetTypeDefinition(handle);
-        var name = reader.GetString(type.Name);
-        var outer = type.GetDeclaringType();
+        const int MaxName = 4096;
+        var found = new Dictionary<int, string>();
+        foreach (var handle in reader.TypeDefinitions)
+        {
+            // The specification wants the outer type first, so its name is here; one that a damaged file puts behind, or into itself, is none.
+            // Nor does a compiler nest so deep that the names of ten thousand types fill the memory.
+            var type = reader.GetTypeDefinition(handle);
+            var name = reader.GetString(type.Name);
+            var outer = type.GetDeclaringType();
+            found[MetadataTokens.GetRowNumber(handle)] = !outer.IsNil && found.TryGetValue(MetadataTokens.GetRowNumber(outer), out var around)
+                ? $"{(around.Length < MaxName ? around : around[..MaxName])}+{name}"
+                : type.Namespace.IsNil ? name : $"{reader.GetString(type.Namespace)}.{name}";
+        }
 
-        // A damaged file may say that a type lies in itself; the specification wants the outer one first.
-        return outer.IsNil || MetadataTokens.GetRowNumber(outer) >= MetadataTokens.GetRowNumber(handle)
-            ? type.Namespace.IsNil ? name : $"{reader.GetString(type.Namespace)}.{name}"
-            : $"{FullName(reader, outer)}+{name}";
+        return found;
     }
 
     private static List<EmbeddedFile> ReadResources(PEReader pe, MetadataReader reader)

@@ -75,6 +75,7 @@ internal sealed partial class EditionWall
             }
 
             var found = new List<string>();
+            (string Type, RestrictedFile Of)? written = null;
             foreach (var (row, type) in facts.Types.Where(t => AssemblyFacts.IsWritten(t.Value)))
             {
                 // Two editions may each have a type of one name; then its own sources prove which it is.
@@ -87,6 +88,16 @@ internal sealed partial class EditionWall
                 {
                     found.Add(type);
                 }
+                else if (facts.Pdb is null && foreign.WrittenTypes.TryGetValue(type, out var source) && !_wall._ownWrittenTypes.Value.Contains(type))
+                {
+                    // The other edition was not built, and no PDB says anything; but no source of this one declares such a type.
+                    written ??= (type, source);
+                }
+            }
+
+            if (written is { } holds)
+            {
+                _wall.Report(DiagnosticCodes.RestrictedAssembly, file.Path, $"{file.Path} would ship: it holds {holds.Type}, which {World.Relative(holds.Of.Path)} declares, and no source of {_wall.Edition} does{From(file)}. {_wall.Edition[..1].ToUpperInvariant()}{_wall.Edition[1..]} does not allow its licence {holds.Of.License} ({holds.Of.Because}). Take it out; delete obj and bin if a build left it there.", file.Source);
             }
 
             if (found.Count > 0 && !verdicts.Contains(DocumentVerdict.Restricted))
@@ -243,7 +254,13 @@ internal sealed partial class EditionWall
 
             if ((_graph?.Locate(real) ?? _graph?.Locate(path)) is { } package)
             {
-                return isSame && _graph!.Find(package.Id) is not null ? DocumentVerdict.Good : DocumentVerdict.Unknown;
+                if (!isSame || _graph!.Find(package.Id) is null)
+                {
+                    return DocumentVerdict.Unknown;
+                }
+
+                _packagesInUse.Add(package.Id); // its source is in the image, whatever the assets file lists
+                return DocumentVerdict.Good;
             }
 
             return file is null ? document.Text is not null && _known.Contains(real) ? DocumentVerdict.Good : DocumentVerdict.Unknown
@@ -253,7 +270,7 @@ internal sealed partial class EditionWall
         }
 
         private bool IsOwnFolder(string folder)
-            => _wall._edition.Projects.Select(p => p.IntermediateDirectory).Append(_platform.IntermediateDirectory).Where(d => d.Length > 0)
+            => _wall._edition.Projects.Select(p => p.IntermediateDirectory).Concat(_wall._edition.Platforms.Select(p => p.IntermediateDirectory)).Where(d => d.Length > 0)
                 .Any(d => string.Equals(Path.TrimEndingDirectorySeparator(World.Files.Real(Path.TrimEndingDirectorySeparator(d))), folder, StringComparison.OrdinalIgnoreCase));
 
 #pragma warning disable CA5350 // what old compilers wrote; nothing is protected by it
@@ -265,22 +282,46 @@ internal sealed partial class EditionWall
         /// <summary>The absolute path of a document; null if its name does not tell.</summary>
         private string? Resolve(string name)
         {
+            if (name.Contains('\0', StringComparison.Ordinal))
+            {
+                return null; // no path on any system
+            }
+
             foreach (var (folder, mapped) in _platform.SourceRoots.Where(r => r.Value.Length > 0).OrderByDescending(r => r.Value.Length))
             {
                 if (name.StartsWith(mapped, StringComparison.Ordinal))
                 {
-                    return Path.GetFullPath(Path.Combine(folder, name[mapped.Length..].Replace('\\', '/').TrimStart('/')));
+                    return Separate(Path.GetFullPath(Path.Combine(folder, name[mapped.Length..].Replace('\\', '/').TrimStart('/'))));
                 }
             }
 
             return Path.IsPathRooted(name) && !name.StartsWith("/_", StringComparison.Ordinal) ? Path.GetFullPath(name) : null;
         }
 
+        /// <summary>
+        /// An edition with folders of its own calls its generated sources in PDBs what they are called without: obj/x.cs and not obj/editions/community/x.cs
+        /// (Registry.Sdk.Hook.targets), so that it comes out the same in both. This is the way back.
+        /// </summary>
+        private string Separate(string path)
+        {
+            var own = $"/editions/{_wall._edition.Name}/";
+            foreach (var directory in _wall._edition.Projects.Select(p => p.IntermediateDirectory.Replace('\\', '/').TrimEnd('/') + "/").Where(d => d.EndsWith(own, StringComparison.Ordinal)))
+            {
+                var shared = directory[..^(own.Length - 1)];
+                if (path.StartsWith(shared, StringComparison.Ordinal) && !path.StartsWith(shared + "editions/", StringComparison.Ordinal))
+                {
+                    return directory + path[shared.Length..];
+                }
+            }
+
+            return path;
+        }
+
         /// <summary>The restricted file that a piece of text names by its path, or by the end of it.</summary>
         private RestrictedFile? RestrictedPath(string text)
         {
             var path = text.Replace('\\', '/');
-            return _wall._restricted.All.FirstOrDefault(f => World.Relative(f.Path) is { } relative && relative.Contains('/', StringComparison.Ordinal)
+            return _wall._restrictedByName.Value[path[(path.LastIndexOf('/') + 1)..]].FirstOrDefault(f => World.Relative(f.Path) is { } relative && relative.Contains('/', StringComparison.Ordinal)
                 && (string.Equals(path, relative, StringComparison.OrdinalIgnoreCase) || path.EndsWith("/" + relative, StringComparison.OrdinalIgnoreCase)));
         }
     }

@@ -30,9 +30,9 @@ internal sealed partial class EditionWall
                 }
             }
 
-            if (found is null && Unpack(file.Disk) is { } unpacked)
+            if (found is null && _wall._restricted.All.Count > 0)
             {
-                found = _wall._restricted.WithSha256(Digest.Of(unpacked).Hex) is { } packed ? new(packed, "is, compressed,", IsSame: false) : _wall._restricted.InText(SourceText.Of(unpacked));
+                found = (Unpack(file.Disk) is { } unpacked ? [unpacked] : Unzip(file.Disk)).Select(c => Hidden(c, "holds, compressed,", file.Path)).FirstOrDefault(f => f is not null);
             }
 
             if (found is not null)
@@ -48,7 +48,11 @@ internal sealed partial class EditionWall
             var extension = Path.GetExtension(file.Path);
             if (extension.Equals(".map", StringComparison.OrdinalIgnoreCase))
             {
-                JudgeSourceMap(file);
+                JudgeSourceMap(file, World.Files.Bytes(file.Disk, MaxMap));
+            }
+            else if (extension.ToUpperInvariant() is ".JS" or ".MJS" or ".CJS" or ".CSS")
+            {
+                JudgeSourceMap(file, InlineMap(World.Files.Bytes(file.Disk, MaxMap)));
             }
             else if (extension.Equals(".xml", StringComparison.OrdinalIgnoreCase))
             {
@@ -64,11 +68,18 @@ internal sealed partial class EditionWall
             }
         }
 
+        /// <summary>The restricted file that some bytes are which are no file of their own, or that they hold; also what they say of themselves.</summary>
+        private Recognition? Hidden(byte[] content, string how, string name)
+            => _wall._restricted.WithSha256(Digest.Of(content).Hex) is { } same ? new(same, how, IsSame: false)
+                : _wall._restricted.InText(SourceText.Of(content)) is { } text ? text
+                : SourceText.Headers(content).FirstOrDefault(h => _wall._policy.Judge(h) == LicenseVerdict.Refused) is { } header ? new(new(name, header, "its SPDX-License-Identifier", IsDeclared: true), "is", IsSame: true)
+                : null;
+
         /// <summary>The content of a <c>.gz</c> or <c>.br</c> file; null for others, and for what is too large or damaged.</summary>
         private byte[]? Unpack(string path)
         {
             var isGzip = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
-            if (_wall._restricted.All.Count == 0 || (!isGzip && !path.EndsWith(".br", StringComparison.OrdinalIgnoreCase)) || World.Files.Bytes(path) is not { } packed)
+            if ((!isGzip && !path.EndsWith(".br", StringComparison.OrdinalIgnoreCase)) || World.Files.Bytes(path) is not { } packed)
             {
                 return null;
             }
@@ -77,9 +88,7 @@ internal sealed partial class EditionWall
             {
                 using var input = new MemoryStream(packed);
                 using Stream stream = isGzip ? new GZipStream(input, CompressionMode.Decompress) : new BrotliStream(input, CompressionMode.Decompress);
-                var buffer = new byte[MaxUnpacked];
-                var size = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
-                return size < buffer.Length ? buffer[..size] : null;
+                return ReadAll(stream);
             }
             catch (Exception e) when (e is InvalidDataException or InvalidOperationException or IOException)
             {
@@ -87,48 +96,156 @@ internal sealed partial class EditionWall
             }
         }
 
-        private void JudgeSourceMap(Shipped file)
+        /// <summary>What is in a zip archive, whatever its name; nothing of what is too large, encrypted or damaged.</summary>
+        private static IEnumerable<byte[]> Unzip(string path)
         {
-            if (World.Files.Bytes(file.Disk) is not { } json)
+            const int MaxEntries = 10_000;
+            using var archive = Open();
+            foreach (var entry in archive?.Entries.Take(MaxEntries).Where(e => e.Length is > 0 and < MaxUnpacked) ?? [])
+            {
+                if (Content(entry) is { } content)
+                {
+                    yield return content;
+                }
+            }
+
+            ZipArchive? Open()
+            {
+                FileStream? stream = null;
+                try
+                {
+                    stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+                    if (stream.ReadByte() == 'P' && stream.ReadByte() == 'K')
+                    {
+                        stream.Position = 0;
+                        var opened = new ZipArchive(stream, ZipArchiveMode.Read);
+                        _ = opened.Entries.Count; // reads the directory: a damaged one throws here
+                        stream = null;
+                        return opened;
+                    }
+                }
+                catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+                {
+                    // No archive, whatever its beginning.
+                }
+                finally
+                {
+                    stream?.Dispose();
+                }
+
+                return null;
+            }
+
+            static byte[]? Content(ZipArchiveEntry entry)
+            {
+                try
+                {
+                    using var stream = entry.Open();
+                    return ReadAll(stream);
+                }
+                catch (Exception e) when (e is InvalidDataException or IOException or NotSupportedException)
+                {
+                    return null;
+                }
+            }
+        }
+
+        /// <summary>All of a stream; null if that is too much. What it says of its size may be a lie.</summary>
+        private static byte[]? ReadAll(Stream stream)
+        {
+            using var content = new MemoryStream();
+            var buffer = new byte[16 * 1024];
+            int read;
+            while ((read = stream.Read(buffer)) > 0)
+            {
+                content.Write(buffer, 0, read);
+                if (content.Length >= MaxUnpacked)
+                {
+                    return null;
+                }
+            }
+
+            return content.ToArray();
+        }
+
+        /// <summary>The source map that stands in a script or style sheet itself (<c>sourceMappingURL=data:…</c>); null if none does.</summary>
+        private static byte[]? InlineMap(byte[]? script)
+        {
+            var begin = script.AsSpan().LastIndexOf("sourceMappingURL=data:"u8);
+            if (begin < 0)
+            {
+                return null;
+            }
+
+            var url = Encoding.UTF8.GetString(script.AsSpan(begin));
+            var comma = url.IndexOf(',', StringComparison.Ordinal);
+            var end = url.AsSpan().IndexOfAny(" \t\r\n*");
+            var data = comma < 0 || (end >= 0 && end < comma) ? string.Empty : url[(comma + 1)..(end < 0 ? url.Length : end)];
+            if (!url.AsSpan(0, Math.Max(0, comma)).EndsWith(";base64", StringComparison.OrdinalIgnoreCase))
+            {
+                return Encoding.UTF8.GetBytes(Uri.UnescapeDataString(data));
+            }
+
+            var decoded = new byte[data.Length];
+            return Convert.TryFromBase64String(data, decoded, out var size) ? decoded[..size] : null;
+        }
+
+        private void JudgeSourceMap(Shipped file, byte[]? json)
+        {
+            if (json is null)
             {
                 return;
             }
 
             try
             {
-                // Source: tc39.es/ecma426, «Source map format».
                 using var document = StrictJson.Document(json);
-                var root = document.RootElement;
-                var names = Texts(root, "sources");
-                var texts = Texts(root, "sourcesContent");
-                var folder = Path.Combine(Path.GetDirectoryName(file.Source)!, root.TryGetProperty("sourceRoot", out var prefix) && prefix.ValueKind == JsonValueKind.String ? prefix.GetString()! : string.Empty);
-                for (var i = 0; i < Math.Max(names.Count, texts.Count); i++)
-                {
-                    var name = i < names.Count ? names[i] ?? string.Empty : string.Empty;
-                    var content = i < texts.Count && texts[i] is { } text ? Encoding.UTF8.GetBytes(text) : null;
-                    var path = name.Length > 0 && !name.Contains("://", StringComparison.Ordinal) && !name.Contains('\0', StringComparison.Ordinal) ? Path.GetFullPath(Path.Combine(folder, name)) : null;
-                    var found = path is not null && _wall._restricted.AtPath(path) is { } there ? new Recognition(there, "is", IsSame: true)
-                        : content is null ? null
-                        : _wall._restricted.WithSha256(Digest.Of(content).Hex) is { } same ? new(same, "has the bytes of", IsSame: false)
-                        : _wall._restricted.InText(SourceText.Of(content));
-                    if (found is null && content is not null && SourceText.Headers(content).FirstOrDefault(h => _wall._policy.Judge(h) == LicenseVerdict.Refused) is { } header)
-                    {
-                        found = new(new(path ?? name, header, "its SPDX-License-Identifier", IsDeclared: true), "is", IsSame: true);
-                    }
+                JudgeSourceMap(file, document.RootElement);
+            }
+            catch (JsonException)
+            {
+                // No source map, whatever its name.
+            }
+        }
 
-                    if (found is not null)
+        // Source: tc39.es/ecma426, «Source map format»; an index map has maps in sections. JSON that nests deep was refused before.
+        private void JudgeSourceMap(Shipped file, JsonElement map)
+        {
+            if (map.ValueKind != JsonValueKind.Object)
+            {
+                return;
+            }
+
+            if (map.TryGetProperty("sections", out var sections) && sections.ValueKind == JsonValueKind.Array)
+            {
+                foreach (var section in sections.EnumerateArray())
+                {
+                    if (section.ValueKind == JsonValueKind.Object && section.TryGetProperty("map", out var part))
                     {
-                        _wall.ReportFile(DiagnosticCodes.RestrictedFile, found, $"{file.Path} would ship: the source map holds {name}", file.Source);
-                    }
-                    else if (RestrictedPath(name.Replace("webpack:///", "/", StringComparison.Ordinal)) is { } named)
-                    {
-                        _wall.ReportPublic(DiagnosticCodes.NamesOtherEdition, $"{file.Path}:{name}", $"{file.Path} would ship: the source map names {World.Relative(named.Path)}, which is of another edition. Take that script out, or build without source maps.", file.Source);
+                        JudgeSourceMap(file, part);
                     }
                 }
             }
-            catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+
+            var (names, texts) = (Texts(map, "sources"), Texts(map, "sourcesContent"));
+            var root = map.TryGetProperty("sourceRoot", out var prefix) && prefix.ValueKind == JsonValueKind.String ? prefix.GetString()! : string.Empty;
+            for (var i = 0; i < Math.Max(names.Count, texts.Count); i++)
             {
-                // No source map, whatever its name.
+                var name = i < names.Count ? names[i] ?? string.Empty : string.Empty;
+                var content = i < texts.Count && texts[i] is { } text ? Encoding.UTF8.GetBytes(text) : null;
+                var isPath = name.Length > 0 && !name.Contains("://", StringComparison.Ordinal) && !(root + name).Contains('\0', StringComparison.Ordinal);
+                var path = isPath ? Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file.Source)!, root, name)) : null;
+                var found = path is not null && _wall._restricted.AtPath(path) is { } there ? new Recognition(there, "is", IsSame: true)
+                    : content is null ? null
+                    : Hidden(content, "has the bytes of", path ?? name);
+                if (found is not null)
+                {
+                    _wall.ReportFile(DiagnosticCodes.RestrictedFile, found, $"{file.Path} would ship: the source map holds {name}", file.Source);
+                }
+                else if (RestrictedPath(name.Replace("webpack:///", "/", StringComparison.Ordinal)) is { } named)
+                {
+                    _wall.ReportPublic(DiagnosticCodes.NamesOtherEdition, $"{file.Path}:{name}", $"{file.Path} would ship: the source map names {World.Relative(named.Path)}, which is of another edition. Take that script out, or build without source maps.", file.Source);
+                }
             }
 
             static List<string?> Texts(JsonElement root, string name)

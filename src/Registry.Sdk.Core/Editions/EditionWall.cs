@@ -31,6 +31,9 @@ internal sealed partial class EditionWall
 {
     private const int MaxUnpacked = 32 * 1024 * 1024;
 
+    /// <summary>Bundlers put the sources of a whole application into one map.</summary>
+    private const int MaxMap = 256 * 1024 * 1024;
+
     private readonly EditionsWorld _world;
     private readonly EditionInput _edition;
     private readonly List<Diagnostic> _diagnostics;
@@ -40,6 +43,8 @@ internal sealed partial class EditionWall
     private readonly ForeignFacts _foreign;
     private readonly WallRecord _record;
     private readonly HashSet<string> _ownTypes = new(StringComparer.Ordinal);
+    private readonly Lazy<HashSet<string>> _ownWrittenTypes;
+    private readonly Lazy<ILookup<string, RestrictedFile>> _restrictedByName;
 
     /// <summary>Prepares what must not be in the edition.</summary>
     public EditionWall(EditionsWorld world, EditionInput edition, List<Diagnostic> diagnostics)
@@ -62,6 +67,8 @@ internal sealed partial class EditionWall
         }
 
         _restricted = new(world.Files, restricted, own);
+        _ownWrittenTypes = new(() => own.Where(p => p.EndsWith(".cs", StringComparison.OrdinalIgnoreCase)).SelectMany(p => DeclaredTypes.In(world.Files.Bytes(p))).ToHashSet(StringComparer.Ordinal));
+        _restrictedByName = new(() => restricted.ToLookup(f => Path.GetFileName(f.Path), StringComparer.OrdinalIgnoreCase));
         _foreign = new(world, edition, _policy, _restricted);
         _record = new(world, edition, restricted, _foreign);
     }
@@ -104,7 +111,7 @@ internal sealed partial class EditionWall
 
         foreach (var item in _edition.Platforms.SelectMany(p => p.Compiled))
         {
-            JudgeInput(item, _edition.Projects[0].File);
+            JudgeInput(item, _edition.Projects.Count > 0 ? _edition.Projects[0].File : item.Path);
         }
 
         foreach (var removed in _edition.Projects.SelectMany(p => p.Removed))
@@ -119,6 +126,11 @@ internal sealed partial class EditionWall
     /// <summary>The shortest way from the service to a project.</summary>
     private List<string> Chain(string target)
     {
+        if (_edition.Projects.Count == 0)
+        {
+            return [];
+        }
+
         var from = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase) { [_edition.Projects[0].File] = null };
         var queue = new Queue<string>([_edition.Projects[0].File]);
         while (queue.TryDequeue(out var file))
@@ -207,6 +219,7 @@ internal sealed partial class EditionWall
         private readonly IReadOnlyDictionary<string, StaticWebAsset> _assets;
         private readonly HashSet<string> _known;
         private readonly HashSet<string> _packs = new(StringComparer.OrdinalIgnoreCase);
+        private readonly HashSet<string> _packagesInUse = new(StringComparer.OrdinalIgnoreCase);
 
         public PlatformWall(EditionWall wall, PlatformEvidence platform, Bill bill)
         {
@@ -303,6 +316,11 @@ internal sealed partial class EditionWall
 
         private Shipped ExplainOwn(string path, string disk, OwnFile own)
         {
+            if (_wall._edition.Projects.Count == 0)
+            {
+                return Unexplained(path, disk, "the build did not say which projects it is made of");
+            }
+
             var service = _wall._edition.Projects[0].File;
             var kind = own.Kind is OwnFileKind.Assembly or OwnFileKind.Symbols or OwnFileKind.Documentation or OwnFileKind.Satellite ? OriginKind.Project : OriginKind.Generated;
             return new(path, disk, own.SourcePath, new(kind, kind == OriginKind.Project ? World.Relative(service) : own.Kind.ToString()), _wall._edition.License, "edition") { Own = own.Kind, Project = service };
@@ -352,8 +370,14 @@ internal sealed partial class EditionWall
                 return new(path, disk, source, new(OriginKind.Reference, World.Relative(source)), item.License.Length > 0 ? item.License : null, item.License.Length > 0 ? "Reference" : string.Empty);
             }
 
+            var made = World.Licenses.IntermediateFolder(source);
+            if (made is not null && !IsOwnFolder(made))
+            {
+                return Unexplained(path, disk, $"{World.Relative(source)}, which it was copied from, was made by the build of another edition") with { Source = source };
+            }
+
             var judged = World.Licenses.Judge(source, _wall._edition, _wall._policy);
-            return World.Licenses.IntermediateFolder(source) is not null
+            return made is not null
                 ? new(path, disk, source, new(OriginKind.Generated, World.Relative(source)), _wall._edition.License, "edition")
                 : new(path, disk, source, new(OriginKind.Content, World.Relative(source)), judged.Expression.Length > 0 ? judged.Expression : _wall._edition.License, judged.Expression.Length > 0 ? judged.Source : "edition");
         }
@@ -377,14 +401,37 @@ internal sealed partial class EditionWall
                     return Unknown(file.Path, file.SourcePath);
                 }
 
+                if (!IsAssetOfPackage(file, asset, package))
+                {
+                    _wall.ReportPublic(DiagnosticCodes.PackageFileDiffers, file.Path, $"{file.Path} would ship as a static web asset of package {package.Id} {package.Version}, but the package's folder {package.Folder} does not hold it. Delete obj and the publish folder, restore and publish again.", file.SourcePath);
+                    return Unknown(file.Path, file.SourcePath);
+                }
+
+                _packagesInUse.Add(package.Id);
                 var stated = License(package.Id, package.Version, package.Folder);
                 return new(file.Path, file.SourcePath, asset.Source, new(OriginKind.Package, $"{package.Id}/{package.Version}"), stated.Expression, stated.Source) { IsPackageFile = true };
             }
 
             var judged = World.Licenses.Judge(asset.Source, _wall._edition, _wall._policy);
-            var isMade = World.Licenses.IntermediateFolder(World.Files.Real(asset.Source)) is not null;
+            var made = World.Licenses.IntermediateFolder(World.Files.Real(asset.Source));
+            if (made is not null && !IsOwnFolder(made))
+            {
+                return Unexplained(file.Path, file.SourcePath, $"{World.Relative(asset.Source)}, which is its static web asset, was made by the build of another edition");
+            }
+
+            var isMade = made is not null;
             return new(file.Path, file.SourcePath, asset.Source, new(isMade ? OriginKind.Generated : OriginKind.Content, World.Relative(asset.Source)),
                 judged.Expression.Length > 0 ? judged.Expression : _wall._edition.License, judged.Expression.Length > 0 ? judged.Source : "edition");
+        }
+
+        /// <summary>The manifest only says so: the bytes must be in the package's folder, as they are or before they were compressed.</summary>
+        private bool IsAssetOfPackage(BillFile file, StaticWebAsset asset, GraphPackage package)
+        {
+            return (IsIn(asset.Identity) && HasBytes(asset.Identity, file.Digest.Hex))
+                || (IsIn(asset.Source) && Unpack(file.SourcePath) is { } unpacked && HasBytes(asset.Source, Digest.Of(unpacked).Hex));
+
+            bool IsIn(string path) => (_graph!.Locate(World.Files.Real(path)) ?? _graph.Locate(Path.GetFullPath(path))) is { } located
+                && string.Equals(located.Id, package.Id, StringComparison.OrdinalIgnoreCase) && string.Equals(located.Version, package.Version, StringComparison.OrdinalIgnoreCase);
         }
 
         private Shipped ExplainPackage(string path, string disk, string hash, PublishItem item, (string Id, string Version, string Root)? located)
@@ -406,6 +453,8 @@ internal sealed partial class EditionWall
             {
                 _packs.Add(id);
             }
+
+            _packagesInUse.Add(id); // a file that its targets copied is in no list of the assets file
 
             var stated = License(id, version, root);
             return new(path, disk, World.Files.Real(item.SourcePath), new(OriginKind.Package, $"{id}/{version}"), stated.Expression, stated.Source) { IsPackageFile = why is null };
@@ -454,6 +503,11 @@ internal sealed partial class EditionWall
             return World.PackageLicense(folder);
         }
 
+        /// <summary>Says of a package for which there is a statement that it is about another version.</summary>
+        private string OtherVersion(GraphPackage package)
+            => _wall._edition.PackageLicenses.FirstOrDefault(p => string.Equals(p.Id, package.Id, StringComparison.OrdinalIgnoreCase) && p.Version.Length > 0 && !string.Equals(p.Version, package.Version, StringComparison.OrdinalIgnoreCase)) is { } other
+                ? $", and the PackageLicense item is for version {other.Version}" : string.Empty;
+
         private void JudgePackages()
         {
             if (_graph is null)
@@ -471,14 +525,14 @@ internal sealed partial class EditionWall
 
             var packs = _graph.Packs.Where(p => _packs.Contains(p.Key) || p.Key.Contains("ILCompiler", StringComparison.OrdinalIgnoreCase))
                 .Select(p => new GraphPackage(p.Key, p.Value, _graph.PackFolder(p.Key), Ships: true));
-            foreach (var package in _graph.Packages.Where(p => p.Ships).Concat(packs).OrderBy(p => p.Id, StringComparer.OrdinalIgnoreCase))
+            foreach (var package in _graph.Packages.Where(p => p.Ships || _packagesInUse.Contains(p.Id)).Concat(packs).OrderBy(p => p.Id, StringComparer.OrdinalIgnoreCase))
             {
                 var stated = License(package.Id, package.Version, package.Folder);
                 _wall._record.Packages.Add((package.Id, package.Version, stated.Expression, stated.Source));
                 var name = $"{package.Id} {package.Version}";
                 if (stated.Expression is null || _wall._policy.Judge(stated.Expression) == LicenseVerdict.Malformed)
                 {
-                    _wall.ReportPublic(DiagnosticCodes.PackageWithoutLicense, package.Id, $"The licence of package {name} is not known: {(stated.Expression is null ? stated.Source : $"'{stated.Expression}' is no SPDX expression")}. Read it, then add <PackageLicense Include=\"{package.Id}\" Version=\"{package.Version}\" License=\"SPDX expression\" Reason=\"…\" /> to the project.", _platform.AssetsFile);
+                    _wall.ReportPublic(DiagnosticCodes.PackageWithoutLicense, package.Id, $"The licence of package {name} is not known: {(stated.Expression is null ? stated.Source : $"'{stated.Expression}' is no SPDX expression")}{OtherVersion(package)}. Read it, then add <PackageLicense Include=\"{package.Id}\" Version=\"{package.Version}\" License=\"SPDX expression\" Reason=\"…\" /> to the project.", _platform.AssetsFile);
                 }
                 else if (_wall._policy.Judge(stated.Expression) == LicenseVerdict.Refused)
                 {

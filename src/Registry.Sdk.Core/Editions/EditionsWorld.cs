@@ -111,6 +111,11 @@ internal sealed class EditionsWorld
     private string FindRoot()
     {
         var folders = Input.Editions.SelectMany(e => e.Projects).Select(p => Path.GetDirectoryName(Files.Real(p.File))!).Distinct(StringComparer.Ordinal).ToList();
+        if (folders.Count == 0)
+        {
+            return Path.GetPathRoot(Environment.CurrentDirectory)!; // nobody said what anything is made of
+        }
+
         var root = folders[0];
         foreach (var folder in folders)
         {

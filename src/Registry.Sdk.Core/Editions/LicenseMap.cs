@@ -252,9 +252,10 @@ internal sealed class LicenseMap
 
                 var state = seen.GetValueOrDefault(written);
                 var isExact = false;
+                var exact = LicensedPatterns.Exact(pattern);
                 foreach (var match in LicensedPatterns.Match(pattern, exclude, file, project))
                 {
-                    if (LicensedPatterns.IsExact(pattern, match))
+                    if (exact(match))
                     {
                         isExact = true;
                     }

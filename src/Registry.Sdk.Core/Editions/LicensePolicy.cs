@@ -33,16 +33,15 @@ public sealed class LicensePolicy
         """.Split((char[])[' ', '\r', '\n'], StringSplitOptions.RemoveEmptyEntries), StringComparer.OrdinalIgnoreCase);
 
     private readonly HashSet<string> _ids;
-    private readonly string _own;
 
-    private LicensePolicy(HashSet<string> ids, string own) => (_ids, _own) = (ids, own);
+    private LicensePolicy(HashSet<string> ids) => _ids = ids;
 
     /// <summary>What every edition takes unless <c>ContainerEditionAllowedLicenses</c> says otherwise: short permissive licences.</summary>
     public static IReadOnlyList<string> DefaultAllowed { get; } =
         ["MIT", "MIT-0", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "Zlib", "Unlicense", "MS-PL", "Unicode-3.0", "BSL-1.0"];
 
     /// <summary>The policy of an edition.</summary>
-    /// <param name="license">The edition's own licence, an SPDX expression; allowed as a whole, and each id in it.</param>
+    /// <param name="license">The edition's own licence, an SPDX expression; allowed is each id in it, and so the whole.</param>
     /// <param name="allowedLicenses">SPDX ids in place of <see cref="DefaultAllowed"/>; empty: those.</param>
     public static LicensePolicy Of(string license, IReadOnlyList<string> allowedLicenses)
     {
@@ -54,7 +53,7 @@ public sealed class LicensePolicy
             ids.UnionWith(own.Ids);
         }
 
-        return new(ids, license.Trim());
+        return new(ids);
     }
 
     /// <summary>Whether all of an expression can be had under open source licences alone. False for what is no expression.</summary>
@@ -71,7 +70,7 @@ public sealed class LicensePolicy
     {
         ArgumentNullException.ThrowIfNull(expression);
         return !SpdxExpression.TryParse(expression, out var parsed) ? LicenseVerdict.Malformed
-            : string.Equals(parsed.Text, _own, StringComparison.OrdinalIgnoreCase) || parsed.IsSatisfiedBy(_ids.Contains) ? LicenseVerdict.Allowed
+            : parsed.IsSatisfiedBy(_ids.Contains) ? LicenseVerdict.Allowed
             : LicenseVerdict.Refused;
     }
 }

@@ -86,8 +86,8 @@ internal static class LicensedPatterns
     /// <summary>Whether an absolute pattern is the path of a folder, which matches no file.</summary>
     public static bool IsFolder(string pattern) => pattern.IndexOfAny(['*', '?']) < 0 && Actual(pattern.TrimEnd('/')) is { } found && Directory.Exists(found);
 
-    /// <summary>Whether the pattern matches the file with regard to case, so that evaluation has it.</summary>
-    public static bool IsExact(string pattern, string file) => Matcher(pattern, RegexOptions.None).IsMatch(file);
+    /// <summary>Tells of files whether the pattern matches them with regard to case, so that evaluation has them.</summary>
+    public static Predicate<string> Exact(string pattern) => Matcher(pattern, RegexOptions.None).IsMatch;
 
     private static Regex Matcher(string pattern) => Matcher(pattern, RegexOptions.IgnoreCase);
 

@@ -27,12 +27,27 @@ internal sealed class RestrictedContent
     /// <summary>A line that is in so many of the edition's own files is everyone's.</summary>
     private const int Common = 3;
 
+    /// <summary>A file of the edition that holds so many lines of a restricted one, and the share above, is its copy and no witness that they are everyone's.</summary>
+    private const int MinCopied = 20;
+
+    /// <summary>A line of more restricted files than this tells none of them apart.</summary>
+    private const int MaxHolders = 50;
+
+    /// <summary>What is shorter is inside other files by chance.</summary>
+    private const int MinContained = 96;
+
+    /// <summary>The beginning of a body by which it is looked for.</summary>
+    private const int Window = 64;
+
+    private const ulong Base = 1_099_511_628_211;
+
     private readonly SourceFiles _files;
     private readonly Dictionary<string, RestrictedFile> _byPath = new(StringComparer.OrdinalIgnoreCase);
     private readonly Dictionary<string, RestrictedFile> _bySha256 = new(StringComparer.Ordinal);
     private readonly Dictionary<string, RestrictedFile> _byText = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<int>> _byLine = new(StringComparer.Ordinal);
     private readonly List<(RestrictedFile File, int Lines)> _lined = [];
+    private readonly Dictionary<ulong, List<(RestrictedFile File, string Body)>> _byBeginning = [];
     private readonly Lazy<Dictionary<string, RestrictedFile>> _bySha1;
 
     /// <summary>Makes the index.</summary>
@@ -54,13 +69,24 @@ internal sealed class RestrictedContent
 
             // What was declared is named before what merely lies there.
             var text = files.Text(file.Path);
-            if (text is null ? found.Size >= SourceText.MinCompared : text.Normalized.Length >= SourceText.MinCompared)
+            if (text is null ? found.Size >= SourceText.MinCompared : text.Body.Length >= SourceText.MinCompared)
             {
                 Put(_bySha256, found.Digest.Hex, file);
                 if (text is not null)
                 {
                     Put(_byText, text.Normalized, file);
                 }
+            }
+
+            if (text is { Body.Length: >= MinContained })
+            {
+                var beginning = Beginning(text.Body);
+                if (!_byBeginning.TryGetValue(beginning, out var bodies))
+                {
+                    _byBeginning[beginning] = bodies = [];
+                }
+
+                bodies.Add((file, text.Body));
             }
         }
 
@@ -70,11 +96,34 @@ internal sealed class RestrictedContent
             return;
         }
 
-        var known = lined.SelectMany(f => f.Lines!).ToHashSet(StringComparer.Ordinal);
-        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var line in own.Select(files.Text).OfType<SourceText>().SelectMany(t => t.Lines).Where(known.Contains))
+        var known = new Dictionary<string, List<int>>(StringComparer.Ordinal);
+        for (var i = 0; i < lined.Count; i++)
         {
-            counts[line] = counts.GetValueOrDefault(line) + 1;
+            foreach (var line in lined[i].Lines!)
+            {
+                if (!known.TryGetValue(line, out var holders))
+                {
+                    known[line] = holders = [];
+                }
+
+                if (holders.Count <= MaxHolders)
+                {
+                    holders.Add(i);
+                }
+            }
+        }
+
+        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var text in own.Select(files.Text).OfType<SourceText>())
+        {
+            // Somebody who pasted a file into three others did not make it everyone's.
+            var shared = text.Lines.Where(known.ContainsKey).ToList();
+            var isCopy = shared.Count >= MinCopied && shared.SelectMany(l => known[l] is { Count: <= MaxHolders } few ? few : [])
+                .CountBy(i => i).Any(h => h.Value >= MinCopied && h.Value >= Share * lined[h.Key].Lines!.Count);
+            foreach (var line in isCopy ? [] : shared)
+            {
+                counts[line] = counts.GetValueOrDefault(line) + 1;
+            }
         }
 
         foreach (var (file, lines) in lined)
@@ -129,14 +178,14 @@ internal sealed class RestrictedContent
             hits[holder] = hits.GetValueOrDefault(holder) + 1;
         }
 
-        foreach (var (index, count) in hits.OrderByDescending(h => (double)h.Value / _lined[h.Key].Lines).ThenBy(h => h.Key))
+        foreach (var (index, count) in hits.Where(h => h.Value >= MinLines && h.Value >= Share * _lined[h.Key].Lines).OrderByDescending(h => (double)h.Value / _lined[h.Key].Lines).ThenBy(h => h.Key))
         {
             var (file, lines) = _lined[index];
-            return count >= MinLines && count >= Share * lines ? new(file, $"holds {count} of the {lines} distinctive lines of", IsSame: false) : null;
+            return new(file, $"holds {count} of the {lines} distinctive lines of", IsSame: false);
         }
 
-        // A minified file has no lines; it is found inside another as a whole.
-        return null;
+        // A minified file has no lines, nor has one that was wrapped anew; inside another they are found as a whole.
+        return Contained(text.Body) is { } inside ? new(inside, "holds all of the text of", IsSame: false) : null;
     }
 
     /// <summary>The file at a path, if it is one of these or holds one.</summary>
@@ -145,6 +194,54 @@ internal sealed class RestrictedContent
             : All.Count == 0 || _files.Get(path) is not { } file ? null
             : WithSha256(file.Digest.Hex) is { } same ? new(same, "has the bytes of", IsSame: false)
             : InText(_files.Text(path));
+
+    /// <summary>The restricted file whose body is inside a text. One pass, however many there are (the rolling hash of Rabin and Karp).</summary>
+    private RestrictedFile? Contained(string text)
+    {
+        if (_byBeginning.Count == 0 || text.Length < MinContained)
+        {
+            return null;
+        }
+
+        var leaving = 1UL;
+        for (var i = 1; i < Window; i++)
+        {
+            leaving *= Base;
+        }
+
+        var hash = Beginning(text);
+        for (var start = 0; ; start++)
+        {
+            if (_byBeginning.TryGetValue(hash, out var bodies))
+            {
+                foreach (var (file, body) in bodies)
+                {
+                    if (text.AsSpan(start).StartsWith(body, StringComparison.Ordinal))
+                    {
+                        return file;
+                    }
+                }
+            }
+
+            if (start + Window >= text.Length)
+            {
+                return null;
+            }
+
+            hash = ((hash - (text[start] * leaving)) * Base) + text[start + Window];
+        }
+    }
+
+    private static ulong Beginning(string text)
+    {
+        var hash = 0UL;
+        foreach (var c in text.AsSpan(0, Window))
+        {
+            hash = (hash * Base) + c;
+        }
+
+        return hash;
+    }
 
     private static void Put(Dictionary<string, RestrictedFile> index, string key, RestrictedFile file)
     {

@@ -68,14 +68,14 @@ internal sealed class SourceFiles(CancellationToken cancellationToken)
         return text;
     }
 
-    /// <summary>All bytes of a file of at most <see cref="SourceText.MaxBytes"/>; null for others, and for what can't be read.</summary>
-    public byte[]? Bytes(string path)
+    /// <summary>All bytes of a file of at most so many (<see cref="SourceText.MaxBytes"/>); null for others, and for what can't be read.</summary>
+    public byte[]? Bytes(string path, int max = SourceText.MaxBytes)
     {
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
             // A named pipe has no length, and opens only once somebody writes to it.
-            return new FileInfo(path) is { Exists: true, Length: > 0 and <= SourceText.MaxBytes } ? File.ReadAllBytes(path) : null;
+            return new FileInfo(path) is { Exists: true, Length: > 0 } file && file.Length <= max ? File.ReadAllBytes(path) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -26,15 +26,19 @@ internal sealed partial class SourceText
     private SourceText(string text)
     {
         var plain = WithoutComments(text);
-        Normalized = string.Concat(plain.Where(c => !char.IsWhiteSpace(c)));
-        Lines = plain.Split('\n')
-            .Select(l => string.Concat(l.Where(c => !char.IsWhiteSpace(c))))
-            .Where(l => l.Length >= MinLine && !Boilerplate().IsMatch(l))
-            .ToHashSet(StringComparer.Ordinal);
+        Normalized = Squeeze(plain);
+        var body = plain.Split('\n').Where(l => !Boilerplate().IsMatch(l)).Select(Squeeze).ToList();
+        Lines = body.Where(l => l.Length >= MinLine).ToHashSet(StringComparer.Ordinal);
+
+        // Where nothing was taken out one string is enough.
+        Body = body.Sum(l => l.Length) == Normalized.Length ? Normalized : string.Concat(body);
     }
 
     /// <summary>Without comments and white space; empty if nothing else was there.</summary>
     public string Normalized { get; }
+
+    /// <summary>The same without imports and namespaces: what is left when a file is pasted into another one.</summary>
+    public string Body { get; }
 
     /// <summary>Its distinctive lines, without comments and white space; no imports, no lines that are short.</summary>
     public IReadOnlySet<string> Lines { get; }
@@ -46,8 +50,11 @@ internal sealed partial class SourceText
     public static IReadOnlyList<string> Headers(ReadOnlySpan<byte> content)
         // A header needs few bytes; a minified script has one line of a megabyte.
         => Decode(content[..Math.Min(content.Length, 16 * 1024)]) is { } text
-            ? [.. text.Split('\n').Take(HeaderLines).Select(l => Header().Match(l)).Where(m => m.Success).Select(m => EndOfComment().Replace(m.Groups["expression"].Value, string.Empty).Trim())]
+            ? [.. text.Split('\n').Take(HeaderLines).Where(l => l.Contains("SPDX-License-Identifier:", StringComparison.OrdinalIgnoreCase)).Select(l => Header().Match(l)).Where(m => m.Success)
+                .Select(m => EndOfComment().Replace(m.Groups["expression"].Value, string.Empty).Trim().TrimEnd('*').TrimEnd())]
             : [];
+
+    private static string Squeeze(string text) => string.Concat(text.Where(c => !char.IsWhiteSpace(c)));
 
     private static string? Decode(ReadOnlySpan<byte> content)
     {
@@ -58,16 +65,17 @@ internal sealed partial class SourceText
 
         if (content.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]))
         {
-            return Encoding.Unicode.GetString(content[2..]);
+            return Encoding.Unicode.GetString(content[2..]).ReplaceLineEndings("\n");
         }
 
         if (content.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]))
         {
-            return Encoding.BigEndianUnicode.GetString(content[2..]);
+            return Encoding.BigEndianUnicode.GetString(content[2..]).ReplaceLineEndings("\n");
         }
 
         // Old sources are in Latin-1: what is no UTF-8 becomes U+FFFD, in both of the files that are compared.
-        return content.Contains((byte)0) ? null : Encoding.UTF8.GetString(content.StartsWith("\ufeff"u8) ? content[3..] : content);
+        // A comment ends with its line, whatever ends lines.
+        return content.Contains((byte)0) ? null : Encoding.UTF8.GetString(content.StartsWith("\ufeff"u8) ? content[3..] : content).ReplaceLineEndings("\n");
     }
 
     /// <summary>
@@ -141,16 +149,20 @@ internal sealed partial class SourceText
 
     private static int EndOfLine(string text, int start) => text.IndexOf('\n', start) is >= 0 and var end ? end : text.Length;
 
-    /// <summary>Only what begins a comment may stand before it: a program that writes such lines has them in quotes.</summary>
-    [GeneratedRegex(@"^([^\w""'`]*|\s*(REM|rem|dnl)\s+)SPDX-License-Identifier:(?<expression>.*)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    /// <summary>
+    /// Only what begins a comment may stand before it, or a comment with a copyright or another statement: a program that writes such lines has
+    /// them in quotes, and a sentence that speaks of them does not stop right there.
+    /// </summary>
+    [GeneratedRegex(@"^([^\w""'`]*|\s*(REM|rem|dnl)\s+|\s*(//|/\*|<!--|@\*|#|--|;)[^""'`]*([.,;|-]\s*|copyright[^""'`]*|\(c\)[^""'`]*))SPDX-License-Identifier:(?<expression>.*)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Header();
 
-    [GeneratedRegex(@"\s*(\*/|\*@|-->|--%>|\*\)|#}|%}|\*+)\s*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    /// <summary>Behind the end of the comment may stand code: a minified script keeps its licence on its only line.</summary>
+    [GeneratedRegex(@"(\*/|\*@|-->|--%>|\*\)|#}|%}).*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex EndOfComment();
 
     [GeneratedRegex(@"^#\s*(if|el|end|region|pragma|nullable|define|undef|line|error|warning|load|r)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Directive();
 
-    [GeneratedRegex("^(globalusing|using|@using|@inject|import|open|namespace|#)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^\s*(global\s+using\b|using\s[^()]*;\s*$|using\s+[\w.]+\s*$|@using\b|@inject\b|import\b|open\s+[\w.]+\s*$|namespace\b|#)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Boilerplate();
 }

@@ -63,6 +63,18 @@ public class SpdxExpressionTests
     [InlineData("LicenseRef-Acme+", LicenseVerdict.Malformed)]
     [InlineData("LicenseRef-", LicenseVerdict.Refused)]
     [InlineData("and", LicenseVerdict.Malformed)]
+    [InlineData("DocumentRef-spdx-tool:LicenseRef-Acme", LicenseVerdict.Refused)]
+    [InlineData("DocumentRef-:LicenseRef-Acme", LicenseVerdict.Malformed)]
+    [InlineData("DocumentRef-a:LicenseRef-", LicenseVerdict.Malformed)]
+    [InlineData("DocumentRef-a:MIT", LicenseVerdict.Malformed)]
+    [InlineData("MIT WITH", LicenseVerdict.Malformed)]
+    [InlineData("MIT WITH and", LicenseVerdict.Malformed)]
+    [InlineData("MIT OR", LicenseVerdict.Malformed)]
+    [InlineData("MIT)", LicenseVerdict.Malformed)]
+    [InlineData("MIT Apache-2.0", LicenseVerdict.Malformed)]
+    [InlineData("BUSL-1.1\tOR\r\nMIT", LicenseVerdict.Allowed)]
+    [InlineData("(BUSL-1.1)OR(MIT)", LicenseVerdict.Allowed)]
+    [InlineData("M\u0130T", LicenseVerdict.Malformed)]
     public void Edges_that_are_not_in_the_table(string expression, LicenseVerdict expected) => Assert.Equal(expected, Mit.Judge(expression));
 
     [Fact]
@@ -71,9 +83,15 @@ public class SpdxExpressionTests
         var policy = LicensePolicy.Of("MIT AND LicenseRef-Acme", ["GPL-3.0-only"]);
         Assert.Equal(LicenseVerdict.Refused, policy.Judge("Apache-2.0"));
         Assert.Equal(LicenseVerdict.Allowed, policy.Judge("gpl-3.0-only"));
-        Assert.Equal(LicenseVerdict.Allowed, policy.Judge("mit and LicenseRef-Acme".Replace("and", "AND")));
+        Assert.Equal(LicenseVerdict.Allowed, policy.Judge("mit AND LicenseRef-Acme"));
         Assert.Equal(LicenseVerdict.Allowed, policy.Judge("LicenseRef-Acme"));
         Assert.Equal(LicenseVerdict.Allowed, policy.Judge("MIT"));
+
+        // A list in MSBuild is split at semicolons, and has the blanks and line ends that stood between them.
+        var spelled = LicensePolicy.Of("LicenseRef-Acme", ["\n  GPL-2.0+ ", " MPL-2.0\n"]);
+        Assert.Equal(LicenseVerdict.Allowed, spelled.Judge("GPL-2.0 AND MPL-2.0"));
+        Assert.Equal(LicenseVerdict.Refused, spelled.Judge("MIT"));
+        Assert.Equal(LicenseVerdict.Allowed, LicensePolicy.Of("LicenseRef-Acme", []).Judge("MIT"));
     }
 
     [Theory]

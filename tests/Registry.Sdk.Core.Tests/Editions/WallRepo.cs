@@ -129,6 +129,11 @@ internal sealed class WallRepo : IDisposable
 
     public List<(string Id, string Version, bool InGraph)> Packages { get; } = [];
 
+    public HashSet<string> PackagesWithoutAssets { get; } = [];
+
+    /// <summary>Items of the project that only the enterprise edition has.</summary>
+    public List<SourceItem> EnterpriseOnly { get; } = [];
+
     public List<string> DepsNames { get; } = [];
 
     public bool IsPublic { get; set; } = true;
@@ -174,10 +179,18 @@ internal sealed class WallRepo : IDisposable
         ApiDocuments.Add(new(name ?? "/_/" + Path.GetRelativePath(Root, source), File.ReadAllBytes(source), Types: types));
     }
 
-    public void AddPackage(string id, string version, string license, bool inGraph = true)
+    public void AddPackage(string id, string version, string license, bool inGraph = true, bool hasAssets = true)
     {
         var folder = $"packages/{id.ToLowerInvariant()}/{version}";
         Write($"{folder}/{id.ToLowerInvariant()}.nuspec", $"<package xmlns=\"http://schemas.microsoft.com/packaging/2013/05/nuspec.xsd\"><metadata><id>{id}</id><version>{version}</version>{license}</metadata></package>");
+        if (!hasAssets)
+        {
+            // Only build files: what they copy or compile is in no list of the assets file.
+            Packages.Add((id, version, inGraph));
+            PackagesWithoutAssets.Add(id);
+            return;
+        }
+
         var dll = Write($"{folder}/lib/net10.0/{id}.dll", $"not really an assembly of {id}, but its bytes all the same");
         Publish($"{id}.dll", dll, i => i with { PackageId = id, PackageVersion = version, PathInPackage = $"lib/net10.0/{id}.dll" });
         Packages.Add((id, version, inGraph));
@@ -214,7 +227,7 @@ internal sealed class WallRepo : IDisposable
             + "\"libraries\":{\"Api/1.0.0\":{\"type\":\"project\"},\"Core/1.0.0\":{\"type\":\"project\"}" + extra + "}}");
         Own(OwnFileKind.DependencyFile, deps, "Api.deps.json");
         Own(OwnFileKind.RuntimeConfig, Write("src/Api/obj/community/Api.runtimeconfig.json", "{}"), "Api.runtimeconfig.json");
-        var inGraph = string.Concat(Packages.Where(p => p.InGraph).Select(p => $",\"{p.Id}/{p.Version}\":{{\"type\":\"package\",\"runtime\":{{\"lib/net10.0/{p.Id}.dll\":{{ }} }} }}"));
+        var inGraph = string.Concat(Packages.Where(p => p.InGraph).Select(p => $",\"{p.Id}/{p.Version}\":{{\"type\":\"package\",\"runtime\":{{{(PackagesWithoutAssets.Contains(p.Id) ? "" : $"\"lib/net10.0/{p.Id}.dll\":{{}}")}}} }}"));
         var libraries = string.Concat(Packages.Select(p => $",\"{p.Id}/{p.Version}\":{{\"type\":\"package\",\"path\":\"{p.Id.ToLowerInvariant()}/{p.Version}\"}}"));
         var assets = Write("src/Api/obj/community/project.assets.json", "{\"version\":3,\"targets\":{\"net10.0\":{},\"net10.0/linux-x64\":{\"Core/1.0.0\":{\"type\":\"project\"}" + inGraph + "}},"
             + "\"libraries\":{\"Core/1.0.0\":{\"type\":\"project\",\"path\":\"../Core/Core.csproj\"}" + libraries + "},"
@@ -241,7 +254,7 @@ internal sealed class WallRepo : IDisposable
             [
                 Api("enterprise", [.. Content, new("Compile", SamlPath), new("Content", Script), .. EnterpriseItems], [.. LicensedPaths, new(SamlPath, "BUSL-1.1", At("src/Api/Api.csproj")), new(Script, "BUSL-1.1", At("src/Api/Api.csproj"))], []),
                 Core("enterprise"),
-                Project("Ent.Lib", "enterprise", [new("Compile", EntSource)]) with { ReferenceLicenses = EntReferenceLicenses },
+                Project("Ent.Lib", "enterprise", [new("Compile", EntSource), .. EnterpriseOnly]) with { ReferenceLicenses = EntReferenceLicenses },
             ],
             Platforms = EnterpriseIsBuilt ? [EnterpriseBuild()] : [],
         };

@@ -154,6 +154,71 @@ public class WallTests
         }),
         ["bundled into a single file"] = ("RSDK3038", "Ent.Lib", "Core.dll", r =>
             r.Items.Add(new() { SourcePath = r.BuildEntLib(), RelativePath = "Ent.Lib.dll", IsBundled = true })),
+        ["package that ships only what its build files copy"] = ("RSDK3033", "Acme.Assets", "vault.bin", r =>
+        {
+            r.AddPackage("Acme.Assets", "1.0.0", "<license type=\"expression\">BUSL-1.1</license>", hasAssets: false);
+            r.Publish("vault.bin", r.Write("packages/acme.assets/1.0.0/build/vault.bin", "bytes that a target of the package copies"));
+        }),
+        ["package whose source is compiled in by its build files"] = ("RSDK3033", "Acme.Sources", "Api.dll", r =>
+        {
+            r.AddPackage("Acme.Sources", "1.0.0", "<license type=\"expression\">BUSL-1.1</license>", hasAssets: false);
+            r.ApiDocuments.Add(new(r.Write("packages/acme.sources/1.0.0/build/Vault.cs", "namespace Acme; class Vault;"), [.. "namespace Acme; class Vault;"u8]));
+        }),
+        ["package asset of a manifest that is not in the package's folder"] = ("RSDK3040", "wwwroot/x.js", "wwwroot/x.js", r =>
+        {
+            var planted = r.Write("publish/wwwroot/x.js", "export const planted = 'under the name of a package';");
+            r.StaticWebAssetsManifest = r.Write("src/Api/obj/community/staticwebassets.publish.json", $$"""
+                {"Version":1,"Assets":[{"Identity":"{{r.At("src/Api/x.js")}}","SourceId":"Dapper","SourceType":"Package","RelatedAsset":"","RelativePath":"x.js","Integrity":"{{Convert.ToBase64String(SHA256.HashData(File.ReadAllBytes(planted)))}}"}]}
+                """);
+        }),
+        ["restricted script under the name of a package's asset"] = ("RSDK3031", "src/Api/Enterprise/admin.js", "wwwroot/x.js", r =>
+        {
+            r.Write("publish/wwwroot/x.js", File.ReadAllBytes(r.Script));
+            r.StaticWebAssetsManifest = r.Write("src/Api/obj/community/staticwebassets.publish.json", $$"""
+                {"Version":1,"Assets":[{"Identity":"{{r.At("packages/dapper/2.0.0/staticwebassets/x.js")}}","SourceId":"Dapper","SourceType":"Package","RelatedAsset":"","RelativePath":"x.js","Integrity":"{{Convert.ToBase64String(SHA256.HashData(File.ReadAllBytes(r.Script)))}}"}]}
+                """);
+        }),
+        ["file from the other edition's obj"] = ("RSDK3035", "src/Api/obj/enterprise/client.js", "client.js", r =>
+        {
+            r.EnterpriseIsBuilt = true;
+            r.Publish("client.js", r.Write("src/Api/obj/enterprise/client.js", "export const generated = 'from what only the enterprise edition has';"));
+        }),
+        ["pasted into three files, so that its lines are everyone's"] = ("RSDK3030", "src/Api/Enterprise/Large.cs", "Api.dll", r =>
+        {
+            var large = string.Concat(Enumerable.Range(0, 30).Select(i => $"    public string Licensed{i}(string tenant) => tenant + \"/{i}\";\n"));
+            r.LicensedPaths.Add(new(r.Write("src/Api/Enterprise/Large.cs", $"namespace Acme;\npublic static class Large\n{{\n{large}}}\n"), "BUSL-1.1", r.At("src/Api/Api.csproj")));
+            foreach (var name in new[] { "One", "Two", "Three" })
+            {
+                r.Compile(r.Write($"src/Api/{name}.cs", $"namespace Acme;\npublic static class {name}\n{{\n    public const string Own{name} = \"{name} is a file of this edition\";\n{large}}}\n"));
+            }
+        }),
+        ["script of few lines in a bundle"] = ("RSDK3031", "src/Api/Enterprise/admin.js", "wwwroot/bundle.js", r =>
+            r.Publish("wwwroot/bundle.js", r.Write("src/Api/wwwroot/bundle.js", "(()=>{const a=1;" + File.ReadAllText(r.Script).Replace("\n", "").Replace("  ", "") + "console.log(a)})();"))),
+        ["source map of many megabytes"] = ("RSDK3031", "src/Api/Enterprise/admin.js", "wwwroot/app.js.map", r =>
+            r.Publish("wwwroot/app.js.map", r.Write("src/Api/wwwroot/app.js.map", System.Text.Json.JsonSerializer.Serialize(new { version = 3, sources = new[] { "x.js" }, sourcesContent = new[] { File.ReadAllText(r.Script) }, mappings = new string('A', 9_000_000) })))),
+        ["source map in sections"] = ("RSDK3031", "src/Api/Enterprise/admin.js", "wwwroot/app.js.map", r =>
+            r.Publish("wwwroot/app.js.map", r.Write("src/Api/wwwroot/app.js.map", System.Text.Json.JsonSerializer.Serialize(new { version = 3, sections = new[] { new { offset = new { line = 0, column = 0 }, map = new { version = 3, sources = new[] { "x.js" }, sourcesContent = new[] { File.ReadAllText(r.Script) }, mappings = "" } } } })))),
+        ["source map inside the script"] = ("RSDK3031", "src/Api/Enterprise/admin.js", "wwwroot/app.js", r =>
+            r.Publish("wwwroot/app.js", r.Write("src/Api/wwwroot/app.js", "console.log(1);\n//# sourceMappingURL=data:application/json;charset=utf-8;base64," + Convert.ToBase64String(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(new { version = 3, sources = new[] { "x.ts" }, sourcesContent = new[] { File.ReadAllText(r.Script) }, mappings = "" })) + "\n"))),
+        ["zipped"] = ("RSDK3031", "src/Api/Enterprise/admin.js", "assets.dat", r =>
+        {
+            using var buffer = new MemoryStream();
+            using (var zip = new ZipArchive(buffer, ZipArchiveMode.Create, leaveOpen: true))
+            using (var entry = zip.CreateEntry("deep/x.js").Open())
+            {
+                entry.Write(File.ReadAllBytes(r.Script));
+            }
+
+            r.Publish("assets.dat", r.Write("src/Api/assets.dat", buffer.ToArray()));
+        }),
+        ["copy with the line ends of an old Mac"] = ("RSDK3030", "src/Api/Enterprise/Saml.cs", "Api.dll", r => r.Compile(r.Write("src/Api/Mac.cs", "// copied\r" + WallRepo.Saml.Replace("\n", "\r")))),
+        ["licence header behind the copyright, on one line"] = ("RSDK3030", "src/Api/Rbac.cs", "Api.dll", r => r.Compile(r.Write("src/Api/Rbac.cs", "// Copyright (c) Acme, Inc. All rights reserved. SPDX-License-Identifier: BUSL-1.1\nclass R;"))),
+        ["licence header and code on one line"] = ("RSDK3031", "src/Api/x.js", "x.js", r => r.Publish("x.js", r.Write("src/Api/x.js", "/*! vault 1.2 | SPDX-License-Identifier: BUSL-1.1 */!function(){}();"))),
+        ["merged assembly while the other edition is not built"] = ("RSDK3038", "Ent.Lib.RoleMatrix", "Api.dll", r =>
+        {
+            r.ApiHasPdb = false;
+            r.ApiTypes.Add("Ent.Lib.RoleMatrix");
+        }),
     };
 
     public static TheoryData<string> Names() => [.. Plants.Keys];
@@ -257,7 +322,38 @@ public class WallTests
             var copy = r.Write("src/Api/Roles.cs", "// SPDX-License-Identifier: MIT\n" + WallRepo.Ent);
             r.Compile(copy);
         },
-        ["a program that writes licence headers"] = r => r.Compile(r.Write("src/Api/Stamp.cs", "class S { string H = \"// SPDX-License-Identifier: BUSL-1.1\"; }")),
+        ["a program that writes licence headers"] = r =>
+        {
+            // At the beginning of a line, and of another text that is no comment: only quotes tell them from a header.
+            r.Compile(r.Write("src/Api/Stamp.cs", "class S { string H = \"// SPDX-License-Identifier: BUSL-1.1\"; }\n"));
+            r.Compile(r.Write("src/Api/Stamps.cs", "class T { string[] H = [\n\"SPDX-License-Identifier: BUSL-1.1\",\n'SPDX-License-Identifier: BUSL-1.1',\n`SPDX-License-Identifier: BUSL-1.1`]; }\n"));
+            r.Compile(r.Write("src/Api/StampText.cs", "/// <summary>Writes \"SPDX-License-Identifier: BUSL-1.1\" into files.</summary>\nclass U { int line = 1; var SPDX-License-Identifier: BUSL-1.1 }\n"));
+        },
+        ["the same global usings in projects of both editions"] = r =>
+        {
+            const string Usings = "global using System;\nglobal using System.Collections.Generic;\nglobal using System.Globalization;\nglobal using System.Threading.Tasks;\n";
+            r.EnterpriseOnly.Add(new("Compile", r.Write("src/Ent.Lib/GlobalUsings.cs", Usings)));
+            r.Compile(r.Write("src/Api/GlobalUsings.cs", Usings));
+        },
+        ["a script of a library with its licence on the only line"] = r => r.Publish("lib.min.js", r.Write("src/Api/lib.min.js", "/*! lib 1.2 | SPDX-License-Identifier: MIT */!function(){}();")),
+        ["a type of that name with sources in this edition and without a PDB"] = r =>
+        {
+            r.ApiHasPdb = false;
+            r.Compile(r.Write("src/Api/Roles.cs", "namespace Ent.Lib;\npublic sealed class RoleMatrix { public string Nothing => \"is granted in this edition of the service\"; }\n"));
+            r.ApiTypes.Add("Ent.Lib.RoleMatrix");
+        },
+        ["a package's asset, compressed too"] = r =>
+        {
+            var asset = r.Write("packages/dapper/2.0.0/staticwebassets/x.js", "export const of = 'a package';");
+            r.Write("publish/wwwroot/x.js", File.ReadAllBytes(asset));
+            r.Write("publish/wwwroot/x.js.gz", Gzip(File.ReadAllBytes(asset)));
+            var packed = r.Write("src/Api/obj/community/compressed/x.js.gz", Gzip(File.ReadAllBytes(asset)));
+            r.StaticWebAssetsManifest = r.Write("src/Api/obj/community/staticwebassets.publish.json", $$"""
+                {"Version":1,"Assets":[
+                {"Identity":"{{asset}}","SourceId":"Dapper","SourceType":"Package","RelatedAsset":"","RelativePath":"x.js","Integrity":"{{Convert.ToBase64String(SHA256.HashData(File.ReadAllBytes(asset)))}}"},
+                {"Identity":"{{packed}}","SourceId":"Dapper","SourceType":"Package","RelatedAsset":"{{asset}}","RelativePath":"x.js.gz","Integrity":"{{Convert.ToBase64String(SHA256.HashData(File.ReadAllBytes(packed)))}}"}]}
+                """);
+        },
     };
 
     public static TheoryData<string> HarmlessNames() => [.. Harmless.Keys];
@@ -317,6 +413,71 @@ public class WallTests
         Assert.DoesNotContain("## Not compared", first.WallMarkdown);
         using var alone = new WallRepo();
         Assert.Contains("did not build edition enterprise", (await alone.JudgeAsync()).Editions[0].WallMarkdown);
+    }
+
+    [Fact]
+    public async Task A_declared_licence_without_any_evidence_fails_closed_where_the_edition_is_public()
+    {
+        var folder = Directory.CreateTempSubdirectory("rsdk-wall-");
+        File.WriteAllText(Path.Combine(folder.FullName, "Api.dll"), "whatever");
+        var edition = new EditionInput { Name = "community", License = "MIT", PublicDestinations = ["docker.io/acme/api"], Platforms = [new() { PublishDirectory = folder.FullName }] };
+        var judged = await EditionsStage.RunAsync(new([edition]), CancellationToken.None);
+        Assert.Contains(judged.Diagnostics, d => d is { IsError: true, Code: "RSDK3035" } && d.Message.Contains("Api.dll", StringComparison.Ordinal));
+        Assert.Equal("Api.dll", Assert.Single(judged.Editions[0].Bills[0].Files).Path);
+
+        // Half of it: the build named its files, but not its projects.
+        var half = edition with { Platforms = [new() { PublishDirectory = folder.FullName, OwnFiles = [new(OwnFileKind.Assembly, Path.Combine(folder.FullName, "Api.dll"), "Api.dll")], Compiled = [new("Compile", Path.Combine(folder.FullName, "a.cs"))] }] };
+        Assert.False((await EditionsStage.RunAsync(new([half]), CancellationToken.None)).Succeeded);
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Damaged_names_in_PDBs_maps_and_manifests_do_not_stop_the_wall()
+    {
+        using var repo = new WallRepo();
+        repo.ApiDocuments.Add(new("/a\0b.cs", [1], IsEmbedded: true));
+        repo.Publish("a.js.map", repo.Write("src/Api/a.js.map", System.Text.Json.JsonSerializer.Serialize(new { sourceRoot = "\0", sources = new[] { "\0", "x.js" }, sourcesContent = new[] { "", File.ReadAllText(repo.Script) } })));
+        var file = repo.Write("publish/y.js", "let y = 0;");
+        repo.StaticWebAssetsManifest = repo.Write("src/Api/obj/community/m.json", $$"""{"Assets":[{"Integrity":"{{Convert.ToBase64String(SHA256.HashData(File.ReadAllBytes(file)))}}"},{"Identity":"\u0000","Integrity":"AAAA"}]}""");
+        var codes = (await repo.JudgeAsync()).Diagnostics.Select(d => d.Code).ToList();
+        Assert.Contains("RSDK3031", codes); // the map's second source
+        Assert.Contains("RSDK3035", codes); // the asset without an identity explains nothing
+    }
+
+    [Fact]
+    public async Task A_PackageLicense_for_another_version_is_named_in_the_message()
+    {
+        using var repo = new WallRepo();
+        repo.AddPackage("Mystery", "1.2.0", "<licenseUrl>https://example.com/terms</licenseUrl>");
+        repo.PackageLicenses.Add(new("Mystery", "1.0.0", "MIT", ""));
+        Assert.Contains("the PackageLicense item is for version 1.0.0", Assert.Single((await repo.JudgeAsync()).Diagnostics).Message);
+    }
+
+    [Fact]
+    public async Task A_thousand_sources_a_large_map_many_archives_and_equal_lines_do_not_hang()
+    {
+        using var repo = new WallRepo();
+        var line = "    var theSameLineInEveryFile = Compute(input, options);\n";
+        for (var i = 0; i < 500; i++)
+        {
+            repo.EnterpriseItems.Add(new("Compile", repo.Write($"src/Api/Enterprise/Many/F{i}.cs", $"namespace Acme;\nclass E{i}\n{{\n" + string.Concat(Enumerable.Range(0, 60).Select(j => $"    int Field{i}X{j} = {i} + {j};\n")) + line + "}\n"), "BUSL-1.1"));
+            repo.Compile(repo.Write($"src/Api/Many/F{i}.cs", $"namespace Acme;\nclass C{i}\n{{\n" + string.Concat(Enumerable.Range(0, 60).Select(j => $"    int Own{i}X{j} = {i} + {j};\n")) + line + "}\n"));
+        }
+
+        repo.Publish("a.txt", repo.Write("src/Api/a.txt", string.Concat(Enumerable.Repeat(line, 100_000))));
+        repo.Publish("b.json", repo.Write("src/Api/b.json", "{\"x\":\"" + string.Concat(Enumerable.Repeat("0123456789 abcdef, ", 600_000)) + "\"}"));
+        repo.Publish("a.js.map", repo.Write("src/Api/a.js.map", System.Text.Json.JsonSerializer.Serialize(new { sources = Enumerable.Range(0, 3000).Select(i => $"webpack:///src/client/file{i}.ts") })));
+        for (var i = 0; i < 200; i++)
+        {
+            repo.Publish($"z{i}.gz", repo.Write($"src/Api/z{i}.gz", Gzip(Encoding.UTF8.GetBytes($"small {i}"))));
+        }
+
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        var judged = await repo.JudgeAsync();
+        Assert.Empty(judged.Diagnostics);
+
+        // Seconds, even on a machine that does much else; what is quadratic takes minutes.
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"{clock.Elapsed}");
     }
 
     [Fact]
