@@ -84,8 +84,15 @@ internal sealed class ForeignFacts
             Mvids.TryAdd(facts.Mvid, (facts.Name, other.Name));
             var embedded = inputs.Where(i => i.Type == "EmbeddedResource").SelectMany(i => new[] { i.LogicalName, Path.GetFileNameWithoutExtension(i.Path) + ".resources", Path.GetFileName(i.Path) }).Where(n => n.Length > 0).ToList();
             TakeResources(facts, other, r => embedded.Exists(n => r == n || r.EndsWith("." + n, StringComparison.Ordinal)));
-            // Without a PDB which type is from where is known from the sources' text alone (WrittenTypes).
-            TakeTypes(facts, other, row => facts.Pdb is { } pdb && pdb.TypeDocuments.TryGetValue(row, out var of) && of.All(d => d <= documents.Count && documents[d - 1]));
+            if (facts.Pdb is { } pdb)
+            {
+                TakeTypes(facts, other, row => pdb.TypeDocuments.TryGetValue(row, out var of) && of.All(d => d >= 1 && d <= documents.Count && documents[d - 1]));
+                return;
+            }
+
+            // DebugType none: then the restricted sources themselves say which types are theirs.
+            var written = inputs.Where(i => i.Type == "Compile").SelectMany(i => DeclaredTypes.In(world.Files.Bytes(i.Path))).ToHashSet(StringComparer.Ordinal);
+            TakeTypes(facts, other, row => written.Contains(facts.Types[row]));
         }
 
         void TakeResources(AssemblyFacts facts, EditionInput other, Func<string, bool> isForeign)

@@ -140,6 +140,8 @@ internal sealed class WallRepo : IDisposable
 
     public bool EnterpriseIsBuilt { get; set; }
 
+    public bool EnterpriseHasPdb { get; set; } = true;
+
     public string CommunityLicense { get; set; } = "MIT";
 
     public string StaticWebAssetsManifest { get; set; } = "";
@@ -285,7 +287,7 @@ internal sealed class WallRepo : IDisposable
         var api = Path.Combine(obj, "Api.dll");
         new FakeAssembly
         {
-            Name = "Api",
+            Name = "Api", HasPdb = EnterpriseHasPdb,
             Documents = [new("/_/src/Api/Program.cs", File.ReadAllBytes(Program), Types: ["Acme.Api.Endpoints"]), new("/_/src/Api/Enterprise/Saml.cs", File.ReadAllBytes(SamlPath), Types: ["Acme.Enterprise.SamlAssertionConsumer"])],
         }.Write(api);
         File.Copy(api, Path.Combine(folder, "Api.dll"), overwrite: true);

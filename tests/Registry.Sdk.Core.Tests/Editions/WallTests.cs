@@ -214,6 +214,11 @@ public class WallTests
         ["copy with the line ends of an old Mac"] = ("RSDK3030", "src/Api/Enterprise/Saml.cs", "Api.dll", r => r.Compile(r.Write("src/Api/Mac.cs", "// copied\r" + WallRepo.Saml.Replace("\n", "\r")))),
         ["licence header behind the copyright, on one line"] = ("RSDK3030", "src/Api/Rbac.cs", "Api.dll", r => r.Compile(r.Write("src/Api/Rbac.cs", "// Copyright (c) Acme, Inc. All rights reserved. SPDX-License-Identifier: BUSL-1.1\nclass R;"))),
         ["licence header and code on one line"] = ("RSDK3031", "src/Api/x.js", "x.js", r => r.Publish("x.js", r.Write("src/Api/x.js", "/*! vault 1.2 | SPDX-License-Identifier: BUSL-1.1 */!function(){}();"))),
+        ["merged assembly while the other edition has no PDB"] = ("RSDK3038", "Acme.Enterprise.SamlAssertionConsumer", "Api.dll", r =>
+        {
+            (r.EnterpriseIsBuilt, r.EnterpriseHasPdb) = (true, false);
+            r.ApiTypes.Add("Acme.Enterprise.SamlAssertionConsumer");
+        }),
         ["merged assembly while the other edition is not built"] = ("RSDK3038", "Ent.Lib.RoleMatrix", "Api.dll", r =>
         {
             r.ApiHasPdb = false;
@@ -309,6 +314,7 @@ public class WallTests
         },
         ["a library without PDB whose project is known"] = r => r.CoreHasPdb = false,
         ["the service without PDB"] = r => r.ApiHasPdb = false,
+        ["no edition has a PDB"] = r => (r.ApiHasPdb, r.EnterpriseIsBuilt, r.EnterpriseHasPdb) = (false, true, false),
         ["a DLL by HintPath with a licence"] = r =>
         {
             new FakeAssembly { Name = "Vendor", HasPdb = false, Types = ["Vendor.Thing"] }.Write(r.At("lib.dll"));
