@@ -70,7 +70,7 @@ internal sealed partial class EditionWall
         _ownWrittenTypes = new(() => own.Where(p => p.EndsWith(".cs", StringComparison.OrdinalIgnoreCase)).SelectMany(p => DeclaredTypes.In(world.Files.Bytes(p))).ToHashSet(StringComparer.Ordinal));
         _restrictedByName = new(() => restricted.ToLookup(f => Path.GetFileName(f.Path), StringComparer.OrdinalIgnoreCase));
         _foreign = new(world, edition, _policy, _restricted);
-        _record = new(world, edition, restricted, _foreign);
+        _record = new(world, edition, _restricted, _foreign);
     }
 
     private string Edition => _edition.Name.Length > 0 ? $"edition {_edition.Name}" : "this image";

@@ -18,6 +18,7 @@ internal sealed class LicenseMap
     private readonly Dictionary<string, List<Use>> _uses = new(StringComparer.OrdinalIgnoreCase);
     private readonly Dictionary<string, List<string>> _projectLicenses = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _homes = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _mistaken = new(StringComparer.Ordinal);
     private readonly List<string> _intermediate;
     private readonly List<string> _packageFolders;
     private readonly SourceFiles _files;
@@ -252,6 +253,16 @@ internal sealed class LicenseMap
 
                 var state = seen.GetValueOrDefault(written);
                 var isExact = false;
+                if (LicensedPatterns.IsFolder(pattern))
+                {
+                    // Evaluation takes nothing out for it; what was meant is plain.
+                    state.Folder ??= pattern;
+                    foreach (var match in LicensedPatterns.Match(pattern.TrimEnd('/') + "/**", exclude, file, project).Where(m => !IsMade(_files.Real(m))))
+                    {
+                        Declare(match, written.License, "LicensedPath", $"LicensedPath {written.Pattern} of {Path.GetFileName(file)}, a folder");
+                    }
+                }
+
                 var exact = LicensedPatterns.Exact(pattern);
                 foreach (var match in LicensedPatterns.Match(pattern, exclude, file, project))
                 {
@@ -268,14 +279,13 @@ internal sealed class LicenseMap
                 }
 
                 state.Exact |= isExact;
-                state.Folder ??= LicensedPatterns.IsFolder(pattern) ? pattern : null;
                 seen[written] = state;
             }
         }
 
         foreach (var (written, state) in seen.Where(s => !s.Value.Exact).OrderBy(s => s.Key.File, StringComparer.Ordinal).ThenBy(s => s.Key.Pattern, StringComparer.Ordinal))
         {
-            var why = state.Folder is not null ? $"names a folder, and a folder is no file. Write {written.Pattern.TrimEnd('/', '\\')}/**"
+            var why = state.Folder is not null ? $"names a folder, and a folder is no file: evaluation took nothing out (the wall looks for all of it). Write {written.Pattern.TrimEnd('/', '\\')}/**"
                 : state.Other is not null ? $"matches {Path.GetFileName(state.Other)} only if case is not regarded, so evaluation did not see it (the wall does). Spell it as the disk does: {state.Other}"
                 : "matches no file. Correct it (globs are relative to the project and case-sensitive), or remove it";
             _diagnostics.Add(DiagnosticCodes.LicensedPathMatchesNothing.Report($"LicensedPath Include=\"{written.Pattern}\" in {Path.GetFileName(written.File)} {why}.", written.File));
@@ -327,10 +337,16 @@ internal sealed class LicenseMap
             return;
         }
 
-        var diagnostic = !SpdxExpression.TryParse(expression, out _)
+        var isParsed = SpdxExpression.TryParse(expression, out _);
+        if (isParsed && LicensePolicy.MistakenName(expression) is not null && !_mistaken.Add(expression))
+        {
+            return; // a name that is none stands in many places; once is enough
+        }
+
+        var diagnostic = !isParsed
             ? DiagnosticCodes.BadLicenseExpression.Report($"{where} is '{PlainText.Of(expression)}', which is no SPDX expression. Use ids of spdx.org/licenses, AND, OR, WITH (upper case), parentheses, or LicenseRef-<name>.", file)
             : LicensePolicy.MistakenName(expression) is { } name
-                ? DiagnosticCodes.NotAnSpdxName.Report($"{where} is '{PlainText.Of(expression)}', and {name} is no SPDX name. Write BUSL-1.1 for the Business Source License; the Boost Software License is BSL-1.0.", file)
+                ? DiagnosticCodes.NotAnSpdxName.Report($"{where} is '{PlainText.Of(expression)}', and {name} is no SPDX name, so what stands under it is allowed in no edition. Write BUSL-1.1 for the Business Source License; the Boost Software License is BSL-1.0.", file)
                 : null;
         if (diagnostic is not null && !_diagnostics.Contains(diagnostic))
         {

@@ -18,6 +18,9 @@ internal sealed record Recognition(RestrictedFile File, string How, bool IsSame)
 /// <summary>All that may not be in one edition, to be recognised under any name: by path, by bytes, by text without comments and white space, by its lines.</summary>
 internal sealed class RestrictedContent
 {
+    /// <summary>A file that was declared to be restricted is known again by its bytes from so many characters on (comments, white space and imports left out).</summary>
+    private const int MinDeclared = 24;
+
     /// <summary>A file of fewer lines that say something is compared as a whole only.</summary>
     private const int MinLines = 5;
 
@@ -50,6 +53,9 @@ internal sealed class RestrictedContent
     private readonly Dictionary<ulong, List<(RestrictedFile File, string Body)>> _byBeginning = [];
     private readonly Lazy<Dictionary<string, RestrictedFile>> _bySha1;
 
+    /// <summary>Files that say too little to be known again under another name; they are looked for by path alone.</summary>
+    public List<RestrictedFile> TooSmall { get; } = [];
+
     /// <summary>Makes the index.</summary>
     /// <param name="files">Reads the files.</param>
     /// <param name="restricted">What may not be in the edition.</param>
@@ -69,13 +75,19 @@ internal sealed class RestrictedContent
 
             // What was declared is named before what merely lies there.
             var text = files.Text(file.Path);
-            if (text is null ? found.Size >= SourceText.MinCompared : text.Body.Length >= SourceText.MinCompared)
+            var says = text?.Body.Length ?? found.Size;
+            if (says >= (file.IsDeclared ? MinDeclared : SourceText.MinCompared))
             {
                 Put(_bySha256, found.Digest.Hex, file);
-                if (text is not null)
-                {
-                    Put(_byText, text.Normalized, file);
-                }
+            }
+            else
+            {
+                TooSmall.Add(file);
+            }
+
+            if (text is not null && says >= SourceText.MinCompared)
+            {
+                Put(_byText, text.Normalized, file);
             }
 
             if (text is { Body.Length: >= MinContained })

@@ -163,6 +163,6 @@ internal sealed partial class SourceText
     [GeneratedRegex(@"^#\s*(if|el|end|region|pragma|nullable|define|undef|line|error|warning|load|r)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Directive();
 
-    [GeneratedRegex(@"^\s*(global\s+using\b|using\s[^()]*;\s*$|using\s+[\w.]+\s*$|@using\b|@inject\b|import\b|open\s+[\w.]+\s*$|namespace\b|#)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^\s*(global\s+using\b|using\s[^()]*;\s*$|using\s+[\w.]+\s*$|@using\b|@inject\b|@addTagHelper\b|@namespace\b|import\b|open\s+[\w.]+\s*$|namespace\b|#)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Boilerplate();
 }

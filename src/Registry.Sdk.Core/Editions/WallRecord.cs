@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace Registry.Sdk.Core.Editions;
 
 /// <summary>What the wall found about one edition, for the files below <c>obj/</c>.</summary>
-internal sealed class WallRecord(EditionsWorld world, EditionInput edition, IReadOnlyList<RestrictedFile> restricted, ForeignFacts foreign)
+internal sealed class WallRecord(EditionsWorld world, EditionInput edition, RestrictedContent restricted, ForeignFacts foreign)
 {
     private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -145,7 +145,7 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, IRea
                 Line();
                 Line($"### {Title(group.Key)}: {group.Count().ToString(CultureInfo.InvariantCulture)}");
                 Line();
-                Line("| file | from | licence | says |");
+                Line("| file | from | licence | known from |");
                 Line("| --- | --- | --- | --- |");
                 foreach (var file in group)
                 {
@@ -157,12 +157,12 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, IRea
         Table("Inside those files (single file, native code)", "| file | from | licence |\n| --- | --- | --- |", Inside.DistinctBy(f => (f.Path, f.Origin)).OrderBy(f => f.Path, StringComparer.Ordinal)
             .Select(f => $"| {Code(f.Path)} | {Cell(f.Origin.Name)} | {Cell(f.License ?? "not known")} |"));
         Table("Projects", "| project | licence |\n| --- | --- |", Projects.Select(p => $"| {Code(p.Path)} | {Cell(p.License)} |"));
-        Table("Packages", "| package | licence | says |\n| --- | --- | --- |", OrderedPackages.Select(p => $"| {Code($"{p.Id} {p.Version}")} | {Cell(p.License ?? "not known")} | {Cell(p.Source)} |"));
+        Table("Packages", "| package | licence | known from |\n| --- | --- | --- |", OrderedPackages.Select(p => $"| {Code($"{p.Id} {p.Version}")} | {Cell(p.License ?? "not known")} | {Cell(p.Source)} |"));
         Table("Licences that a PackageLicense item states", "| package | licence | reason |\n| --- | --- | --- |", OrderedOverrides.Select(o => $"| {Code($"{o.Id} {o.Version}".Trim())} | {Cell(o.License)} | {Cell(o.Reason)} |"));
         Table("Left out by evaluation", "| item | name | licence |\n| --- | --- | --- |", Removed.Distinct().Select(r => (r.Type, Name: Path.IsPathRooted(r.Name) ? world.Relative(r.Name) : r.Name, r.License)).Distinct()
             .OrderBy(r => r.Type, StringComparer.Ordinal).ThenBy(r => r.Name, StringComparer.Ordinal).Select(r => $"| {Cell(r.Type)} | {Code(r.Name)} | {Cell(r.License)} |"));
-        Table("May not be here, and was looked for in everything above", "| file | licence | because |\n| --- | --- | --- |", restricted.Select(f => (Name: world.Relative(f.Path), f.License, f.Because))
-            .OrderBy(f => f.Name, StringComparer.Ordinal).Select(f => $"| {Code(f.Name)} | {Cell(f.License)} | {Cell(f.Because)} |"));
+        Table("May not be here, and was looked for in everything above", "| file | licence | because | known again by |\n| --- | --- | --- | --- |", restricted.All.Select(f => (Name: world.Relative(f.Path), f.License, f.Because, How: restricted.TooSmall.Contains(f) ? "its path alone: it says too little" : "path, bytes, text"))
+            .OrderBy(f => f.Name, StringComparer.Ordinal).Select(f => $"| {Code(f.Name)} | {Cell(f.License)} | {Cell(f.Because)} | {f.How} |"));
         Table("Projects and packages of other editions only", "| name | edition |\n| --- | --- |", foreign.ProjectsAndPackages.OrderBy(p => p.Key, StringComparer.OrdinalIgnoreCase).Select(p => $"| {Code(p.Key)} | {Cell(p.Value)} |"));
         if (foreign.NotBuilt.Count > 0)
         {

@@ -86,6 +86,16 @@ public class WallTests
             r.Write("src/Api/Api.csproj", "<Project><ItemGroup><LicensedPath Include=\"premium/**\"><License>BUSL-1.1</License></LicensedPath></ItemGroup></Project>");
             r.Compile(r.Write("src/Api/Premium/Vault.cs", "namespace Acme; class Vault { }"));
         }),
+        ["folder as LicensedPath"] = ("RSDK3030", "src/Api/Premium/Vault.cs", "Api.dll", r =>
+        {
+            r.Write("src/Api/Api.csproj", "<Project><ItemGroup><LicensedPath Include=\"Premium\" License=\"BUSL-1.1\" /></ItemGroup></Project>");
+            r.Compile(r.Write("src/Api/Premium/Vault.cs", "namespace Acme; class Vault { }"));
+        }),
+        ["copied script of one line"] = ("RSDK3031", "src/Api/Enterprise/drag.js", "wwwroot/move.js", r =>
+        {
+            r.LicensedPaths.Add(new(r.Write("src/Api/Enterprise/drag.js", "export const drag = e => e.target.setAttribute('x', 1);\n"), "BUSL-1.1", r.At("src/Api/Api.csproj")));
+            r.Publish("wwwroot/move.js", r.Write("src/Api/wwwroot/move.js", "export const drag = e => e.target.setAttribute('x', 1);\n"));
+        }),
         ["symlink"] = ("RSDK3030", "src/Api/Enterprise/Saml.cs", "Api.dll", r =>
         {
             File.CreateSymbolicLink(r.At("src/Api/Link.cs"), r.SamlPath);
@@ -273,6 +283,12 @@ public class WallTests
     /// <summary>What looks like a leak and is none. Nothing may be said of it.</summary>
     private static readonly Dictionary<string, Action<WallRepo>> Harmless = new()
     {
+        ["equal imports of views"] = r =>
+        {
+            const string Imports = "@using Acme.Api.Models.Accounts\n@namespace Acme.Api.Pages\n@addTagHelper *, Microsoft.AspNetCore.Mvc.TagHelpers\n";
+            r.LicensedPaths.Add(new(r.Write("src/Api/Enterprise/_ViewImports.cshtml", Imports), "BUSL-1.1", r.At("src/Api/Api.csproj")));
+            r.Publish("_ViewImports.cshtml", r.Write("src/Api/Pages/_ViewImports.cshtml", Imports));
+        },
         ["small files that are alike"] = r =>
         {
             var small = r.Write("src/Api/Enterprise/_Imports.razor", "@using Acme\n");
