@@ -247,8 +247,11 @@ public sealed class EditionTests(Registries registries) : IClassFixture<Registri
         ["unknown default edition"] = new(["RSDK3013"], "Set ContainerEdition to one of them", (_, r) => r with { Edition = "pro" }),
         ["misspelt -p:ContainerEdition"] = new(["RSDK3013"], "'comunity' (-p:ContainerEdition), but ContainerEditions is 'community;enterprise'. Write community.", (_, r) => r with { Edition = "comunity", IsEditionGiven = true }),
         ["no licence"] = new(["RSDK3014"], "'$(ContainerEdition)' == 'enterprise'", (_, r) => r with { Editions = [r.Editions[0], r.Editions[1] with { License = "" }] }),
-        ["nothing is known of an edition"] = new(["RSDK3014"], "'$(ContainerEdition)' == 'enterprise'", (_, r) => r with { Editions = [r.Editions[0]] }),
         ["restricted and declared public"] = new(["RSDK3021"], "BUSL-1.1 is not open source, and it is public: Visibility=\"public\"", (t, r) => r with { Destinations = [.. r.Destinations, new($"{t.bench.Open.Host}/x", "enterprise", "public", On: "pr")] }),
+        ["-p:ContainerEdition=enterprise, and a destination that follows it"] = new(["RSDK3021"], "BUSL-1.1 is not open source, and it is public", (t, r) => r with
+        {
+            Edition = "enterprise", IsEditionGiven = true, Destinations = [.. r.Destinations, new($"{t.bench.Open.Host}/x", "enterprise", "public")],
+        }),
         ["restricted and on Docker Hub"] = new(["RSDK3021"], "Docker Hub is, unless the destination says Visibility=\"private\"", (t, r) => r with { Destinations = [.. r.Destinations, new("docker.io/team/x", "enterprise")], Endpoints = [new("docker.io", $"http://{t.bench.Base.Host}")] }),
         ["restricted, without editions, and declared public"] = new(["RSDK3021", "RSDK3021"], "gets this project, whose licence BUSL-1.1", (_, r) => r with
         {
@@ -286,11 +289,18 @@ public sealed class EditionTests(Registries registries) : IClassFixture<Registri
     public async Task Before_building_licences_that_are_not_known_are_not_missed_and_once_built_they_are()
     {
         await File.WriteAllTextAsync(bench.Request.Reports.ReceiptPath, "from before");
-        bench.Request = bench.Request with { CheckOnly = true, Editions = [], Platforms = [] };
+        var built = bench.Request;
+        bench.Request = built with { CheckOnly = true, Editions = [], Platforms = [] };
         (await bench.PublishAsync()).EnsureSucceeded();
 
         bench.Request = bench.Request with { CheckOnly = false };
         Assert.Equal(["RSDK3014", "RSDK3014"], (await bench.PublishAsync()).Errors.Select(e => e.Code));
+
+        // Before building MSBuild knows the edition of this build alone.
+        bench.Request = built with { CheckOnly = true, Editions = [built.Editions[0]] };
+        (await bench.PublishAsync()).EnsureSucceeded();
+        bench.Request = built with { Editions = [built.Editions[0]] };
+        Assert.Equal(["RSDK3014"], (await bench.PublishAsync()).Errors.Select(e => e.Code));
         Assert.DoesNotContain(bench.Arrivals, a => a.IsWrite);
     }
 
