@@ -228,7 +228,7 @@ internal sealed partial class EditionWall
             }
 
             var (names, texts) = (Texts(map, "sources"), Texts(map, "sourcesContent"));
-            var root = map.TryGetProperty("sourceRoot", out var prefix) && prefix.ValueKind == JsonValueKind.String ? prefix.GetString()! : string.Empty;
+            var root = StrictJson.Text(map, "sourceRoot") ?? string.Empty;
             for (var i = 0; i < Math.Max(names.Count, texts.Count); i++)
             {
                 var name = i < names.Count ? names[i] ?? string.Empty : string.Empty;

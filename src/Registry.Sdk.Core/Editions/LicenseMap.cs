@@ -337,15 +337,10 @@ internal sealed class LicenseMap
             return;
         }
 
-        var isParsed = SpdxExpression.TryParse(expression, out _);
-        if (isParsed && LicensePolicy.MistakenName(expression) is not null && !_mistaken.Add(expression))
-        {
-            return; // a name that is none stands in many places; once is enough
-        }
-
-        var diagnostic = !isParsed
+        // A name that is none stands in many places; once is enough.
+        var diagnostic = !SpdxExpression.TryParse(expression, out _)
             ? DiagnosticCodes.BadLicenseExpression.Report($"{where} is '{PlainText.Of(expression)}', which is no SPDX expression. Use ids of spdx.org/licenses, AND, OR, WITH (upper case), parentheses, or LicenseRef-<name>.", file)
-            : LicensePolicy.MistakenName(expression) is { } name
+            : LicensePolicy.MistakenName(expression) is { } name && _mistaken.Add(expression)
                 ? DiagnosticCodes.NotAnSpdxName.Report($"{where} is '{PlainText.Of(expression)}', and {name} is no SPDX name, so what stands under it is allowed in no edition. Write BUSL-1.1 for the Business Source License; the Boost Software License is BSL-1.0.", file)
                 : null;
         if (diagnostic is not null && !_diagnostics.Contains(diagnostic))

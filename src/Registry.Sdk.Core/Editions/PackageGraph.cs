@@ -48,13 +48,13 @@ internal sealed record PackageGraph
             {
                 var slash = library.Name.IndexOf('/', StringComparison.Ordinal);
                 var (id, version) = slash < 0 ? (library.Name, string.Empty) : (library.Name[..slash], library.Name[(slash + 1)..]);
-                if (Text(library.Value, "type") == "project")
+                if (StrictJson.Text(library.Value, "type") == "project")
                 {
                     projects.Add(id);
                     continue;
                 }
 
-                var relative = libraries.TryGetProperty(library.Name, out var described) ? Text(described, "path") ?? string.Empty : string.Empty;
+                var relative = libraries.TryGetProperty(library.Name, out var described) ? StrictJson.Text(described, "path") ?? string.Empty : string.Empty;
                 packages.Add(new(
                     id, version,
                     relative.Length == 0 ? string.Empty : folders.Select(f => Path.GetFullPath(Path.Combine(f, relative))).FirstOrDefault(Directory.Exists) ?? string.Empty,
@@ -69,7 +69,7 @@ internal sealed record PackageGraph
                 Packs = root.GetProperty("project").GetProperty("frameworks").EnumerateObject()
                     .Where(f => f.Value.TryGetProperty("downloadDependencies", out _))
                     .SelectMany(f => f.Value.GetProperty("downloadDependencies").EnumerateArray())
-                    .Select(d => (Name: Text(d, "name") ?? string.Empty, Version: (Text(d, "version") ?? string.Empty).Trim('[', ']').Split(',')[0]))
+                    .Select(d => (Name: StrictJson.Text(d, "name") ?? string.Empty, Version: (StrictJson.Text(d, "version") ?? string.Empty).Trim('[', ']').Split(',')[0]))
                     .DistinctBy(d => d.Name, StringComparer.OrdinalIgnoreCase).ToDictionary(d => d.Name, d => d.Version, StringComparer.OrdinalIgnoreCase),
             };
         }
@@ -113,6 +113,4 @@ internal sealed record PackageGraph
 
         static bool Names(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
     }
-
-    private static string? Text(JsonElement element, string name) => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

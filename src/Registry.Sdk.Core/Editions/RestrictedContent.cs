@@ -54,7 +54,7 @@ internal sealed class RestrictedContent
     private readonly Lazy<Dictionary<string, RestrictedFile>> _bySha1;
 
     /// <summary>Files that say too little to be known again under another name; they are looked for by path alone.</summary>
-    public List<RestrictedFile> TooSmall { get; } = [];
+    public HashSet<RestrictedFile> TooSmall { get; } = [];
 
     /// <summary>Makes the index.</summary>
     /// <param name="files">Reads the files.</param>

@@ -47,5 +47,5 @@ internal static class StaticWebAssets
         return found;
     }
 
-    private static string Text(JsonElement element, string name) => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : string.Empty;
+    private static string Text(JsonElement element, string name) => StrictJson.Text(element, name) ?? string.Empty;
 }

@@ -25,6 +25,8 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, Rest
     /// <summary>Files that ship inside another one.</summary>
     public List<Shipped> Inside { get; } = [];
 
+    private IEnumerable<Shipped> OrderedInside => Inside.DistinctBy(f => (f.Path, f.Origin)).OrderBy(f => f.Path, StringComparer.Ordinal);
+
     private IEnumerable<(string Id, string Version, string? License, string Source)> OrderedPackages => Packages.Distinct().OrderBy(p => p.Id, StringComparer.OrdinalIgnoreCase).ThenBy(p => p.Version, StringComparer.Ordinal);
 
     private IEnumerable<PackageLicense> OrderedOverrides => Overrides.OrderBy(o => o.Id, StringComparer.OrdinalIgnoreCase).ThenBy(o => o.Version, StringComparer.Ordinal);
@@ -40,7 +42,7 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, Rest
             json.WriteString("edition", edition.Name);
             json.WriteString("license", edition.License);
             json.WriteStartArray("platforms");
-            foreach (var (platform, bill) in edition.Platforms.Where(world.Bills.ContainsKey).Zip(bills))
+            foreach (var (platform, bill) in WithPlatforms(bills))
             {
                 json.WriteStartObject();
                 json.WriteString("runtimeIdentifier", platform.RuntimeIdentifier);
@@ -51,10 +53,7 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, Rest
                     json.WriteString("path", file.Path);
                     json.WriteString("sha256", file.Digest.Hex);
                     json.WriteNumber("size", file.Size);
-                    json.WriteString("origin", file.Origin.Kind.ToString().ToLowerInvariant());
-                    json.WriteString("name", file.Origin.Name);
-                    Text("license", file.License);
-                    json.WriteString("licenseSource", file.LicenseSource);
+                    From(file.Origin, file.License, file.LicenseSource);
                     json.WriteEndObject();
                 }
 
@@ -64,14 +63,11 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, Rest
 
             json.WriteEndArray();
             json.WriteStartArray("contained");
-            foreach (var file in Inside.DistinctBy(f => (f.Path, f.Origin)).OrderBy(f => f.Path, StringComparer.Ordinal))
+            foreach (var file in OrderedInside)
             {
                 json.WriteStartObject();
                 json.WriteString("path", file.Path);
-                json.WriteString("origin", file.Origin.Kind.ToString().ToLowerInvariant());
-                json.WriteString("name", file.Origin.Name);
-                Text("license", file.License);
-                json.WriteString("licenseSource", file.LicenseSource);
+                From(file.Origin, file.License, file.LicenseSource);
                 json.WriteEndObject();
             }
 
@@ -112,6 +108,14 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, Rest
             json.WriteEndArray();
             json.WriteEndObject();
 
+            void From(FileOrigin origin, string? license, string source)
+            {
+                json.WriteString("origin", origin.Kind.ToString().ToLowerInvariant());
+                json.WriteString("name", origin.Name);
+                Text("license", license);
+                json.WriteString("licenseSource", source);
+            }
+
             void Text(string name, string? value)
             {
                 if (value is null)
@@ -136,7 +140,7 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, Rest
         Line();
         Line($"Licence: {Code(edition.License)}. {(edition.IsPublic ? $"Anyone can get it: {string.Join(", ", edition.PublicDestinations.Select(Code))}." : "It goes to no public destination.")}");
         Line("This page names what other editions hold. Keep it where they are kept.");
-        foreach (var (platform, bill) in edition.Platforms.Where(world.Bills.ContainsKey).Zip(bills))
+        foreach (var (platform, bill) in WithPlatforms(bills))
         {
             Line();
             Line($"## Files{(platform.RuntimeIdentifier.Length > 0 ? $" for {platform.RuntimeIdentifier}" : string.Empty)}");
@@ -154,7 +158,7 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, Rest
             }
         }
 
-        Table("Inside those files (single file, native code)", "| file | from | licence |\n| --- | --- | --- |", Inside.DistinctBy(f => (f.Path, f.Origin)).OrderBy(f => f.Path, StringComparer.Ordinal)
+        Table("Inside those files (single file, native code)", "| file | from | licence |\n| --- | --- | --- |", OrderedInside
             .Select(f => $"| {Code(f.Path)} | {Cell(f.Origin.Name)} | {Cell(f.License ?? "not known")} |"));
         Table("Projects", "| project | licence |\n| --- | --- |", Projects.Select(p => $"| {Code(p.Path)} | {Cell(p.License)} |"));
         Table("Packages", "| package | licence | known from |\n| --- | --- | --- |", OrderedPackages.Select(p => $"| {Code($"{p.Id} {p.Version}")} | {Cell(p.License ?? "not known")} | {Cell(p.Source)} |"));
@@ -189,6 +193,9 @@ internal sealed class WallRecord(EditionsWorld world, EditionInput edition, Rest
             }
         }
     }
+
+    // A platform whose build left no evidence has no bill.
+    private IEnumerable<(PlatformEvidence Platform, Bill Bill)> WithPlatforms(IReadOnlyList<Bill> bills) => edition.Platforms.Where(world.Bills.ContainsKey).Zip(bills);
 
     private static string Title(OriginKind kind) => kind switch
     {

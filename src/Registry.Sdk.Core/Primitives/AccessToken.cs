@@ -33,7 +33,7 @@ internal sealed record AccessToken(AuthenticationHeaderValue Header, DateTimeOff
             throw new JsonException("no object");
         }
 
-        var token = Text(root, "token") is { Length: > 0 } named ? named : Text(root, "access_token");
+        var token = StrictJson.Text(root, "token") is { Length: > 0 } named ? named : StrictJson.Text(root, "access_token");
         if (string.IsNullOrEmpty(token) || token.AsSpan().ContainsAnyExceptInRange('!', '~'))
         {
             // What can't stand in a header is no token.
@@ -41,7 +41,7 @@ internal sealed record AccessToken(AuthenticationHeaderValue Header, DateTimeOff
         }
 
         var lifetime = Lifetime(root);
-        if (answered is { } date && DateTimeOffset.TryParse(Text(root, "issued_at"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var issued) && issued < date)
+        if (answered is { } date && DateTimeOffset.TryParse(StrictJson.Text(root, "issued_at"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var issued) && issued < date)
         {
             lifetime -= date - issued;
         }
@@ -67,6 +67,4 @@ internal sealed record AccessToken(AuthenticationHeaderValue Header, DateTimeOff
             : seconds >= MaxLifetime.TotalSeconds ? MaxLifetime
             : seconds <= 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(seconds);
     }
-
-    private static string? Text(JsonElement e, string name) => e.TryGetProperty(name, out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
 }

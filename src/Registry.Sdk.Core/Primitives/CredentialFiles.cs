@@ -314,5 +314,5 @@ internal sealed class CredentialFiles(IReadOnlyDictionary<string, string> enviro
         => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Object ? value : null;
 
     private static string? Text(JsonElement element, string name)
-        => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? SecretShapes.WithoutLineEnd(value.GetString()!) : null;
+        => StrictJson.Text(element, name) is { } text ? SecretShapes.WithoutLineEnd(text) : null;
 }

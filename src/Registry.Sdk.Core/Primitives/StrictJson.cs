@@ -39,6 +39,10 @@ internal static class StrictJson
         }
     }
 
+    /// <summary>The text of an object's member; null if it is missing or no text.</summary>
+    internal static string? Text(JsonElement element, string name)
+        => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
     private static void Check(JsonElement element)
     {
         switch (element.ValueKind)
