@@ -73,6 +73,8 @@ internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> envir
                 await Task.WhenAny(Task.WhenAll(output.Ended, errors.Ended), Task.Delay(AfterExit, limit.Token)).ConfigureAwait(false);
             }
 
+            // The token itself, not only its child: killing the process comes before the child hears of it, and the killed one is no failed one.
+            cancellationToken.ThrowIfCancellationRequested();
             limit.Token.ThrowIfCancellationRequested();
             if (!process.HasExited)
             {
@@ -187,7 +189,7 @@ internal sealed class CredentialHelper(IReadOnlyDictionary<string, string> envir
     }
 
     private static string? Text(JsonElement element, string name)
-        => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? SecretShapes.WithoutLineEnd(value.GetString()!) : null;
+        => StrictJson.Text(element, name) is { } text ? SecretShapes.WithoutLineEnd(text) : null;
 
     private static Reading ReadAsync(Stream stream, CancellationToken cancellationToken)
     {
