@@ -5,7 +5,7 @@ using Xunit;
 namespace Registry.Sdk.Package.Tests;
 
 /// <summary>What evaluation takes out of an edition, and what it says where it can't. Nothing is compiled here but where it says so.</summary>
-[Collection(PackageTests.Name)]
+[Collection(EditionPackageTests.Name)]
 public sealed class EditionSplitTests(PackageFixture fixture)
 {
     private static readonly string[] ItemTypes = ["Compile", "Content", "None", "EmbeddedResource", "AdditionalFiles", "PackageReference", "ProjectReference", "Reference", "Analyzer"];

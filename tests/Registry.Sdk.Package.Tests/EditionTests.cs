@@ -4,7 +4,7 @@ using Xunit;
 namespace Registry.Sdk.Package.Tests;
 
 /// <summary>The other editions' builds: what is in them, how often what is built, and where. Without registries: what is sent is tested elsewhere.</summary>
-[Collection(PackageTests.Name)]
+[Collection(EditionPackageTests.Name)]
 public sealed class EditionTests(PackageFixture fixture)
 {
     // What a publish runs for the other editions, without the rest of it.

@@ -5,7 +5,7 @@ using Xunit;
 namespace Registry.Sdk.Package.Tests;
 
 /// <summary>What people really publish passes the wall of a public edition untouched: the .NET templates, and a service with ten packages.</summary>
-[Collection(PackageTests.Name)]
+[Collection(EditionPackageTests.Name)]
 public sealed class FalseAlarmTests(PackageFixture fixture)
 {
     [Theory]

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Registry.Sdk.TestKit;
@@ -122,23 +121,9 @@ public sealed class LayerTests(PackageFixture fixture)
     /// <summary>A package with a native library, as drivers have it: nothing the compiler sees.</summary>
     private static void WriteNativePackage(string feed, string version, int seed)
     {
-        Directory.CreateDirectory(feed);
         var content = new byte[100_000];
         new Random(seed).NextBytes(content);
-        using var package = ZipFile.Open(Path.Combine(feed, $"Native.Thing.{version}.nupkg"), ZipArchiveMode.Create);
-        Write("Native.Thing.nuspec", System.Text.Encoding.UTF8.GetBytes($"""
-            <package xmlns="http://schemas.microsoft.com/packaging/2013/05/nuspec.xsd"><metadata>
-            <id>Native.Thing</id><version>{version}</version><authors>nobody</authors><description>A driver.</description>
-            </metadata></package>
-            """));
-        Write("lib/net10.0/_._", []);
-        Write("runtimes/linux-x64/native/libthing.so", content);
-
-        void Write(string name, byte[] bytes)
-        {
-            using var stream = package.CreateEntry(name).Open();
-            stream.Write(bytes);
-        }
+        Projects.WriteNativePackage(feed, "Native.Thing", version, content);
     }
 
     /// <summary>Publishes and tells which blobs were sent, sorted, and how many bytes in all.</summary>

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using Registry.Sdk.TestKit;
 using Xunit;
 
@@ -40,35 +39,18 @@ public sealed class TruxeFixture : IAsyncLifetime
         }
     }
 
-    // A package with one native-looking content file and no assembly: all that its licence is about.
     private static void WritePackage(string folder, string id, string license, string? dependency)
-    {
-        Directory.CreateDirectory(folder);
-        using var zip = ZipFile.Open(Path.Combine(folder, $"{id}.1.0.0.nupkg"), ZipArchiveMode.Create);
-        Write($"{id}.nuspec", $"""
-            <package xmlns="http://schemas.microsoft.com/packaging/2013/05/nuspec.xsd"><metadata>
-              <id>{id}</id><version>1.0.0</version><authors>acme</authors><description>for a test</description>
-              <license type="expression">{license}</license>
-              <dependencies><group targetFramework="net10.0">{(dependency is null ? "" : $"<dependency id=\"{dependency}\" version=\"1.0.0\" />")}</group></dependencies>
-            </metadata></package>
+        => Projects.WriteNativePackage(folder, id, "1.0.0", System.Text.Encoding.UTF8.GetBytes($"\u007fELF {id}"), $"""
+            <license type="expression">{license}</license>
+            <dependencies><group targetFramework="net10.0">{(dependency is null ? "" : $"<dependency id=\"{dependency}\" version=\"1.0.0\" />")}</group></dependencies>
             """);
-        Write("lib/net10.0/_._", "");
-        Write($"runtimes/linux-x64/native/{id}.so", $"\u007fELF {id}");
-        Write($"runtimes/linux-arm64/native/{id}.so", $"\u007fELF {id}");
-
-        void Write(string path, string text)
-        {
-            using var writer = new StreamWriter(zip.CreateEntry(path).Open());
-            writer.Write(text);
-        }
-    }
 }
 
 /// <summary>
 /// BUSL content on its way into the public edition, by the real <c>dotnet publish</c>: each way ends in its code and the file's name, and no
 /// registry is written to. The many others are in process, at the wall itself (Core.Tests).
 /// </summary>
-[Collection(PackageTests.Name)]
+[Collection(EditionPackageTests.Name)]
 public sealed class LeakTests(PackageFixture fixture, TruxeFixture leaks) : IClassFixture<TruxeFixture>
 {
     private const string Core = "src/Truxe.Core/Truxe.Core.csproj";

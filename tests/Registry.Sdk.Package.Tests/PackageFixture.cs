@@ -4,26 +4,33 @@ using Registry.Sdk.Emulator;
 using Registry.Sdk.TestKit;
 using Xunit;
 
-// Each test is a build or several, and the machine has two cores.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+// Each test is a build or several of one process each (-m:1), and the machine has two cores.
+[assembly: CollectionBehavior(MaxParallelThreads = 2)]
 
 namespace Registry.Sdk.Package.Tests;
 
-/// <summary>One collection, so one fixture for all.</summary>
+/// <summary>One of the two halves that run at once: a service without editions. One fixture for all of it.</summary>
 [CollectionDefinition(Name)]
 public sealed class PackageTests : ICollectionFixture<PackageFixture>
 {
     public const string Name = "package";
 }
 
+/// <summary>The other half: editions. Its fixture, and so its registries and what they count, are its own.</summary>
+[CollectionDefinition(Name)]
+public sealed class EditionPackageTests : ICollectionFixture<PackageFixture>
+{
+    public const string Name = "editions";
+}
+
 /// <summary>
-/// What every test of this project shares: the packed package, and a registry that stands in for mcr.microsoft.com and takes the images of
+/// What the tests of one half share: the packed package, and a registry that stands in for mcr.microsoft.com and takes the images of
 /// the tests that do not ask what a real registry does. The real ones are started by the first test that wants them.
 /// </summary>
 public sealed class PackageFixture : IAsyncLifetime
 {
     private readonly TempDirectory directory = new("pkg");
-        private readonly Lazy<Task<CountedRegistry>> open = new(() => CountedRegistry.StartAsync(authenticate: false));
+    private readonly Lazy<Task<CountedRegistry>> open = new(() => CountedRegistry.StartAsync(authenticate: false));
     private readonly Lazy<Task<CountedRegistry>> closed = new(() => CountedRegistry.StartAsync(authenticate: true));
     private readonly Lazy<Task<BuiltService>> built;
     private RegistryView? view;
@@ -39,6 +46,9 @@ public sealed class PackageFixture : IAsyncLifetime
 
     /// <summary>A platform that this machine is not.</summary>
     public static string OtherRid => BaseImageComposer.MachineRid == "linux-arm64" ? "linux-x64" : "linux-arm64";
+
+    /// <summary>Where <see cref="WriteEndpoint"/> maps Microsoft's base images to.</summary>
+    public (string Host, string Address) BaseImages => ("mcr.microsoft.com", AddressOf(Emulator));
 
     /// <summary>What the emulator holds, asked over HTTP.</summary>
     public RegistryView View => view!;
@@ -75,19 +85,22 @@ public sealed class PackageFixture : IAsyncLifetime
     /// Maps mcr.microsoft.com to the emulator for every project below <paramref name="folder"/>. The folder is above the user's repository: a
     /// build without our package reads the file too, and then the item means nothing.
     /// </summary>
-    public void WriteEndpoint(string folder) => WriteEndpoints(folder, Emulator, "mcr.microsoft.com");
+    public void WriteEndpoint(string folder) => WriteEndpoints(folder, BaseImages);
 
-    /// <summary>Maps hosts to an emulator for every project below a folder.</summary>
-    public static void WriteEndpoints(string folder, EmulatorServer emulator, params string[] hosts)
+    /// <summary>Maps hosts to addresses (<c>http://…</c>) for every project below a folder.</summary>
+    public static void WriteEndpoints(string folder, params (string Host, string Address)[] endpoints)
     {
         var project = ProjectBuilder.Create();
-        foreach (var host in hosts)
+        foreach (var (host, address) in endpoints)
         {
-            project.Item("RegistrySdkEndpoint", host, ("Registry", emulator.BaseAddress.ToString().TrimEnd('/')));
+            project.Item("RegistrySdkEndpoint", host, ("Registry", address));
         }
 
         File.WriteAllText(Path.Combine(folder, "Directory.Build.targets"), project.ToString());
     }
+
+    /// <summary>An emulator's address as an endpoint is written.</summary>
+    public static string AddressOf(EmulatorServer emulator) => emulator.BaseAddress.ToString().TrimEnd('/');
 
     /// <summary>The requests that the emulator got for one repository.</summary>
     public IReadOnlyList<RequestRecord> Requests(string repository) =>

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using Registry.Sdk.TestKit;
 
 namespace Registry.Sdk.Package.Tests;
@@ -90,6 +91,33 @@ public static class Projects
                 </root>
 
                 """);
+        }
+    }
+
+    /// <summary>A package with a native library and no assembly, into a feed that is a folder: nothing the compiler sees.</summary>
+    /// <param name="feed">The folder.</param>
+    /// <param name="id">Package id.</param>
+    /// <param name="version">Its version.</param>
+    /// <param name="content">The library, for every Linux.</param>
+    /// <param name="metadata">More elements of the nuspec's metadata.</param>
+    public static void WriteNativePackage(string feed, string id, string version, byte[] content, string metadata = "")
+    {
+        Directory.CreateDirectory(feed);
+        using var package = ZipFile.Open(Path.Combine(feed, $"{id}.{version}.nupkg"), ZipArchiveMode.Create);
+        Write($"{id}.nuspec", System.Text.Encoding.UTF8.GetBytes($"""
+            <package xmlns="http://schemas.microsoft.com/packaging/2013/05/nuspec.xsd"><metadata>
+            <id>{id}</id><version>{version}</version><authors>nobody</authors><description>A driver.</description>
+            {metadata}
+            </metadata></package>
+            """));
+        Write("lib/net10.0/_._", []);
+        Write($"runtimes/linux-x64/native/{id}.so", content);
+        Write($"runtimes/linux-arm64/native/{id}.so", content);
+
+        void Write(string path, byte[] bytes)
+        {
+            using var stream = package.CreateEntry(path).Open();
+            stream.Write(bytes);
         }
     }
 

@@ -5,7 +5,7 @@ using Xunit;
 namespace Registry.Sdk.Package.Tests;
 
 /// <summary>Twenty switches between editions in one working copy: nothing of one is left over in another.</summary>
-[Collection(PackageTests.Name)]
+[Collection(EditionPackageTests.Name)]
 public sealed class SwitchTests(PackageFixture fixture)
 {
     [Fact]

@@ -51,10 +51,7 @@ public sealed class Truxe : IAsyncDisposable
         }
 
         workspace.Replace("Directory.Build.props", "Version=\"1.0.0\"", $"Version=\"{fixture.Feed.Version}\"");
-        await File.WriteAllTextAsync(Path.Combine(Path.GetDirectoryName(workspace.Root)!, "Directory.Build.targets"), ProjectBuilder.Create()
-            .Item("RegistrySdkEndpoint", "mcr.microsoft.com", ("Registry", fixture.Emulator.BaseAddress.ToString().TrimEnd('/')))
-            .Item("RegistrySdkEndpoint", "docker.io", ("Registry", $"http://{truxe.Open.Address}"))
-            .Item("RegistrySdkEndpoint", "ghcr.io", ("Registry", $"http://{truxe.Closed.Address}")).ToString());
+        PackageFixture.WriteEndpoints(Path.GetDirectoryName(workspace.Root)!, fixture.BaseImages, ("docker.io", $"http://{truxe.Open.Address}"), ("ghcr.io", $"http://{truxe.Closed.Address}"));
         workspace.Environment = workspace.Environment.With("CR_PAT", truxe.Closed.Server.Password).With("GITHUB_ACTOR", truxe.Closed.Server.Username);
         await workspace.ReleaseAsync("v0.5.6");
         return truxe;

@@ -7,7 +7,7 @@ using Xunit;
 namespace Registry.Sdk.Package.Tests;
 
 /// <summary>The dual-licence vendor's release: <c>samples/truxe</c> as it is, two real registries, a Docker engine that runs both editions.</summary>
-[Collection(PackageTests.Name)]
+[Collection(EditionPackageTests.Name)]
 public sealed class TruxeTests(PackageFixture fixture)
 {
     private static readonly string[] Tags = ["latest", "v0", "v0.5", "v0.5.6"];

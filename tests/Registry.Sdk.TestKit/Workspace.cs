@@ -11,11 +11,11 @@ public sealed class Workspace : IAsyncDisposable
     private readonly TempDirectory directory;
     private int runs;
 
-    private Workspace(TempDirectory directory, GitRepo git)
+    private Workspace(TempDirectory directory, GitRepo git, CleanEnvironment environment)
     {
         this.directory = directory;
         Git = git;
-        Environment = CleanEnvironment.Create();
+        Environment = environment;
     }
 
     /// <summary>The repository.</summary>
@@ -32,7 +32,7 @@ public sealed class Workspace : IAsyncDisposable
     {
         var temp = new TempDirectory("ws");
         feed?.WriteNuGetConfig(temp.Path);
-        var workspace = new Workspace(temp, await GitRepo.CreateAsync(temp.Folder("repo")));
+        var workspace = new Workspace(temp, await GitRepo.CreateAsync(temp.Folder("repo")), CleanEnvironment.Create().With(await CompilerServer.SharedAsync()));
         workspace.Write(".gitignore", "bin/\nobj/\n");
         return workspace;
     }
