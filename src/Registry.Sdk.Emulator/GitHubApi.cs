@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json.Serialization;
 
 namespace Registry.Sdk.Emulator;
 
@@ -64,10 +63,7 @@ internal sealed class GitHubApi(GitHubWorld world, GitHubPackages packages, Ghcr
 
         return path switch
         {
-            ["rate_limit"] => ApiAnswer.WriteAsync(context, StatusCodes.Status200OK, new
-            {
-                resources = new { core = new { limit = HourlyCalls, used = 0, remaining = HourlyCalls, reset = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds() } },
-            }),
+            ["rate_limit"] => ApiAnswer.WriteAsync(context, StatusCodes.Status200OK, GitHubJson.RateLimit(HourlyCalls)),
             ["user"] => AnswerUserAsync(context, secret),
             ["users", var login] => AnswerAccountAsync(context, login),
             ["repos", var owner, var name] => AnswerRepositoryAsync(context, secret, owner + "/" + name),
@@ -122,7 +118,7 @@ internal sealed class GitHubApi(GitHubWorld world, GitHubPackages packages, Ghcr
     private Task AnswerAccountAsync(HttpContext context, string login)
     {
         var owner = packages.FindOwner(login) ?? throw NotFound();
-        return ApiAnswer.WriteAsync(context, StatusCodes.Status200OK, new { login, type = owner.Kind.ToString(), html_url = "https://github.com/" + login });
+        return ApiAnswer.WriteAsync(context, StatusCodes.Status200OK, GitHubJson.WholeAccount(Api(context), login, owner.Kind));
     }
 
     private Task AnswerRepositoryAsync(HttpContext context, GitHubSecret? secret, string fullName)
@@ -134,9 +130,9 @@ internal sealed class GitHubApi(GitHubWorld world, GitHubPackages packages, Ghcr
 
         if (repository.RenamedTo is { } newName)
         {
-            context.Response.Headers.Location = $"{context.Request.Scheme}://{context.Request.Host}/api/repos/{newName}";
-            context.Response.StatusCode = StatusCodes.Status301MovedPermanently;
-            return Task.CompletedTask;
+            var location = $"{Api(context)}/repos/{newName}";
+            context.Response.Headers.Location = location;
+            return ApiAnswer.WriteAsync(context, StatusCodes.Status301MovedPermanently, new { message = "Moved Permanently", url = location, documentation_url = "https://docs.github.com/rest" });
         }
 
         var owner = GhcrAccess.OwnerOf(fullName);
@@ -147,17 +143,7 @@ internal sealed class GitHubApi(GitHubWorld world, GitHubPackages packages, Ghcr
             { Kind: GitHubSecretKind.ActionsToken } => GitHubPackages.Same(secret.Repository, fullName),
             _ => false,
         };
-        return !visible ? throw NotFound() : ApiAnswer.WriteAsync(context, StatusCodes.Status200OK, new Dictionary<string, object>(StringComparer.Ordinal)
-        {
-            ["name"] = fullName[(owner.Length + 1)..],
-            ["full_name"] = fullName,
-            ["private"] = repository.Visibility != GitHubVisibility.Public,
-            ["visibility"] = Lower(repository.Visibility),
-            ["default_branch"] = repository.DefaultBranch,
-            ["fork"] = repository.Fork,
-            ["html_url"] = "https://github.com/" + fullName,
-            ["owner"] = OwnerJson(owner),
-        });
+        return !visible ? throw NotFound() : ApiAnswer.WriteAsync(context, StatusCodes.Status200OK, GitHubJson.WholeRepository(Api(context), fullName, repository, OwnerJson(context, owner)));
     }
 
     private Task AnswerPackagesAsync(HttpContext context, GitHubSecret? secret, string? kind, string owner, string[] rest)
@@ -264,7 +250,9 @@ internal sealed class GitHubApi(GitHubWorld world, GitHubPackages packages, Ghcr
         ? GitHubPackages.Same(package.Repository, secret.Repository) || GhcrAccess.RightOfRepository(secret.Repository!, package) > GitHubPackageRight.None
         : access.CanRead(secret, package.Name);
 
-    private OwnerJson OwnerJson(string login) => new(login, (packages.FindOwner(login)?.Kind ?? GitHubOwnerKind.User).ToString());
+    private static string Api(HttpContext context) => $"{context.Request.Scheme}://{context.Request.Host}/api";
+
+    private Dictionary<string, object?> OwnerJson(HttpContext context, string login) => GitHubJson.Account(Api(context), login, packages.FindOwner(login)?.Kind ?? GitHubOwnerKind.User);
 
     private string Place(PackageState package) => packages.FindOwner(package.Owner)?.Kind == GitHubOwnerKind.Organization ? "orgs" : "users";
 
@@ -278,20 +266,17 @@ internal sealed class GitHubApi(GitHubWorld world, GitHubPackages packages, Ghcr
             ["name"] = package.ShortName,
             ["package_type"] = "container",
             ["visibility"] = Lower(package.Visibility),
-            ["url"] = $"{context.Request.Scheme}://{context.Request.Host}/api/{place}/{escaped}",
+            ["url"] = $"{Api(context)}/{place}/{escaped}",
             ["html_url"] = $"https://github.com/{place}/package/{escaped}",
             ["version_count"] = package.Versions.Count,
-            ["owner"] = OwnerJson(package.Owner),
+            ["owner"] = OwnerJson(context, package.Owner),
             ["created_at"] = Time(package.CreatedAt),
             ["updated_at"] = Time(package.UpdatedAt),
         };
         if (package.Repository is { } repository)
         {
-            json["repository"] = new Dictionary<string, object>(StringComparer.Ordinal)
-            {
-                ["full_name"] = repository,
-                ["private"] = !world.Repositories.TryGetValue(repository, out var found) || found.Visibility != GitHubVisibility.Public,
-            };
+            var found = world.Repositories.TryGetValue(repository, out var known) ? known : new();
+            json["repository"] = GitHubJson.Repository(Api(context), repository, found.Visibility, found.Fork, OwnerJson(context, GhcrAccess.OwnerOf(repository)));
         }
 
         return json;
@@ -305,7 +290,7 @@ internal sealed class GitHubApi(GitHubWorld world, GitHubPackages packages, Ghcr
         {
             ["id"] = version.Id,
             ["name"] = version.Digest,
-            ["url"] = string.Create(CultureInfo.InvariantCulture, $"{context.Request.Scheme}://{context.Request.Host}/api/{place}/{escaped}/versions/{version.Id}"),
+            ["url"] = string.Create(CultureInfo.InvariantCulture, $"{Api(context)}/{place}/{escaped}/versions/{version.Id}"),
             ["package_html_url"] = $"https://github.com/{place}/package/{escaped}",
             ["html_url"] = string.Create(CultureInfo.InvariantCulture, $"https://github.com/{place}/{escaped}/{version.Id}"),
             ["created_at"] = Time(version.CreatedAt),
@@ -314,6 +299,3 @@ internal sealed class GitHubApi(GitHubWorld world, GitHubPackages packages, Ghcr
         };
     }
 }
-
-/// <summary>An owner as GitHub shows it.</summary>
-internal sealed record OwnerJson([property: JsonPropertyName("login")] string Login, [property: JsonPropertyName("type")] string Type);

@@ -29,7 +29,7 @@ public abstract class EmulatorTest : IAsyncLifetime
 
     public Task InitializeAsync() => StartAsync(Options);
 
-    public async Task DisposeAsync()
+    public virtual async Task DisposeAsync()
     {
         await StopAsync();
         Directory.Delete(Scratch, recursive: true);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Registry.Sdk.Emulator;
+using Registry.Sdk.TestKit;
 using Xunit;
 
 namespace Registry.Sdk.Registry.Tests.Emulator;
@@ -10,7 +11,37 @@ public sealed class GitHubApiTests : PersonalityTest
 {
     private const string Boss = "boss:boss-write-value";
 
+    private readonly List<(string Method, string PathAndQuery, int Status, string Body)> answers = [];
+
     protected override EmulatorOptions Options => new() { StateDirectory = State, Personality = EmulatorPersonality.Ghcr, GitHub = GitHubExample.World() };
+
+    /// <summary>Whatever a test of this class is answered has to be as GitHub's published description says.</summary>
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        var violations = await GitHubDescription.Load().ValidateAsync(answers);
+
+        // The description knows two visibilities, its own list filter three (wire-facts 3.3).
+        Assert.Empty(answers.Zip(violations).SelectMany(a => a.Second.Where(v => !v.EndsWith("'internal' is not one of ['private', 'public']", StringComparison.Ordinal)).Select(v => $"{a.First.Method} {a.First.PathAndQuery} {a.First.Status}: {v}")));
+    }
+
+    [Fact]
+    public async Task The_description_finds_what_is_not_in_it()
+    {
+        var description = GitHubDescription.Load();
+        Assert.Null(description.WhyUnknown("GET", "/orgs/acme/packages/container/tools%2Fcli"));
+        Assert.Null(description.WhyUnknown("GET", "/orgs/acme/packages?package_type=container&per_page=2"));
+        Assert.Equal("PATCH /orgs/acme/packages/container/app is no operation of GitHub's", description.WhyUnknown("PATCH", "/orgs/acme/packages/container/app"));
+        Assert.NotNull(description.WhyUnknown("GET", "/orgs/acme/packages/container/tools/cli"));
+        Assert.NotNull(description.WhyUnknown("GET", "/orgs/acme/packages?package_typ=container"));
+        var package = (JsonObject)JsonNode.Parse(await (await ApiAsync("GET", "/orgs/acme/packages/container/public", "boss-read-value")).Content.ReadAsStringAsync())!;
+        package["visibility"] = "hidden";
+        package.Remove("html_url");
+        package["owner"]!["login"] = null;
+        var violations = await description.ValidateAsync([("GET", "/orgs/acme/packages/container/public", 200, package.ToJsonString()), ("GET", "/orgs/acme/packages/container/public", 404, "[]")]);
+        Assert.Equal(["$", "$.owner.login", "$.visibility"], violations[0].Select(v => v.Split(':')[0]).Order(StringComparer.Ordinal));
+        Assert.Single(violations[1]);
+    }
 
     [Fact]
     [WireFact("3.1 without User-Agent 403", "3.1 error body")]
@@ -32,8 +63,8 @@ public sealed class GitHubApiTests : PersonalityTest
         Assert.Equal(
             ("app", "container", "private", 1, "https://github.com/orgs/acme/packages/container/package/app"),
             (json.GetProperty("name").GetString(), json.GetProperty("package_type").GetString(), json.GetProperty("visibility").GetString(), json.GetProperty("version_count").GetInt32(), json.GetProperty("html_url").GetString()));
-        Assert.Equal("""{"login":"acme","type":"Organization"}""", json.GetProperty("owner").GetRawText());
-        Assert.Equal("""{"full_name":"acme/app","private":false}""", json.GetProperty("repository").GetRawText());
+        Assert.Equal(("acme", "Organization"), (json.GetProperty("owner").GetProperty("login").GetString(), json.GetProperty("owner").GetProperty("type").GetString()));
+        Assert.Equal(("acme/app", false), (json.GetProperty("repository").GetProperty("full_name").GetString(), json.GetProperty("repository").GetProperty("private").GetBoolean()));
         Assert.Equal(Emulator.Api + "/orgs/acme/packages/container/app", json.GetProperty("url").GetString());
         var unlinked = await JsonAsync(await ApiAsync("GET", "/orgs/acme/packages/container/private", "boss-read-value"));
         Assert.False(unlinked.TryGetProperty("repository", out _));
@@ -89,8 +120,8 @@ public sealed class GitHubApiTests : PersonalityTest
     public async Task Listing_versions()
     {
         using var admin = Emulator.CreateAdministrator();
-        var digest = await TestKit.Seed.PushAsync(admin, "acme/public", "1.0", new TestKit.SeedImage { Index = true });
-        await TestKit.Seed.TagAsync(admin, "acme/public", digest, "latest");
+        var digest = await Seed.PushAsync(admin, "acme/public", "1.0", new SeedImage { Index = true });
+        await Seed.TagAsync(admin, "acme/public", digest, "latest");
         const string Versions = "/orgs/acme/packages/container/public/versions";
         var versions = (await JsonAsync(await ApiAsync("GET", Versions, "mona-read-value"))).EnumerateArray().ToArray();
         Assert.Equal(2, versions.Length);
@@ -186,5 +217,12 @@ public sealed class GitHubApiTests : PersonalityTest
         Assert.Equal("Organization", (await JsonAsync(await ApiAsync("GET", "/users/acme"))).GetProperty("type").GetString());
         Assert.Equal("User", (await JsonAsync(await ApiAsync("GET", "/users/boss"))).GetProperty("type").GetString());
         Assert.Equal(HttpStatusCode.NotFound, (await ApiAsync("GET", "/users/nobody")).StatusCode);
+    }
+
+    protected override async Task<HttpResponseMessage> ApiAsync(string method, string path, string? bearer = null, JsonObject? body = null, bool userAgent = true)
+    {
+        var answer = await base.ApiAsync(method, path, bearer, body, userAgent);
+        answers.Add((method, path, (int)answer.StatusCode, await answer.Content.ReadAsStringAsync()));
+        return answer;
     }
 }

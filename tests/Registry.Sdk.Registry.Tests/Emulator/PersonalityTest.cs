@@ -82,7 +82,7 @@ public abstract class PersonalityTest : EmulatorTest
         Assert.Equal((code, message), (error.GetProperty("code").GetString(), error.GetProperty("message").GetString()));
     }
 
-    protected Task<HttpResponseMessage> ApiAsync(string method, string path, string? bearer = null, JsonObject? body = null, bool userAgent = true)
+    protected virtual Task<HttpResponseMessage> ApiAsync(string method, string path, string? bearer = null, JsonObject? body = null, bool userAgent = true)
     {
         var request = new HttpRequestMessage(new HttpMethod(method), Emulator.Api + path);
         if (userAgent)
