@@ -5,6 +5,7 @@
 //     dotnet run build/openapi/trim.cs package > tests/Registry.Sdk.TestKit/github-openapi.json
 //
 // Paths, methods, parameters and schemas are kept whole, required members too; only prose, examples and GitHub's own extensions go.
+#:property PublishAot=false
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
