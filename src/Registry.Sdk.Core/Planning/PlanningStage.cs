@@ -131,7 +131,7 @@ public static class PlanningStage
             var client = connections.Open(destination.Place);
             await client.PingAsync(cancellationToken).ConfigureAwait(false);
             var seen = await new VisibilityObserver(connections, anonymous).ObserveAsync(destination, ours.Digest.ToString(), cancellationToken).ConfigureAwait(false);
-            var verdict = await JudgeAsync(destination, seen, image.Platforms[0].Labels.GetValueOrDefault(ImageLabels.Source), input.WorkflowRepository, connections, cancellationToken).ConfigureAwait(false);
+            (var verdict, seen) = await JudgeAsync(destination, seen, image.Platforms[0].Labels.GetValueOrDefault(ImageLabels.Source), input.WorkflowRepository, connections, cancellationToken).ConfigureAwait(false);
             diagnostics.AddRange(verdict.Problems);
             if (VisibilityRules.JudgeLicense(destination, seen.Seen, edition, "Nothing was sent.") is { } forbidden)
             {
@@ -182,12 +182,12 @@ public static class PlanningStage
         }
     }
 
-    private static async Task<VisibilityVerdict> JudgeAsync(
+    private static async Task<(VisibilityVerdict Verdict, Observation Seen)> JudgeAsync(
         Destination destination, Observation seen, string? source, string? workflowRepository, RegistryConnections connections, CancellationToken cancellationToken)
     {
         if (destination.Repository is not { } repository)
         {
-            return new([]);
+            return (new([]), seen);
         }
 
         var endpoint = connections.Endpoint(repository.Host);
@@ -195,7 +195,12 @@ public static class PlanningStage
             ? await BirthAsync(repository, workflowRepository, connections, cancellationToken).ConfigureAwait(false)
             : null;
         var verdict = VisibilityRules.Judge(destination, seen, endpoint, birth);
-        return verdict.Problems.Count == 0 && VisibilityRules.JudgeLink(destination, seen, endpoint, birth, source) is { } unlinked ? verdict with { Problems = [unlinked] } : verdict;
+        if (verdict.Problems.Count == 0 && VisibilityRules.JudgeLink(destination, seen, endpoint, birth, source) is { } unlinked)
+        {
+            verdict = verdict with { Problems = [unlinked] };
+        }
+
+        return (verdict, birth?.Evidence is { } evidence ? seen with { Evidence = [.. seen.Evidence, evidence] } : seen);
     }
 
     private static async Task<Birth> BirthAsync(RepositoryReference repository, string? workflowRepository, RegistryConnections connections, CancellationToken cancellationToken)
@@ -212,7 +217,7 @@ public static class PlanningStage
         }
 
         var reading = await api.FindRepositoryAsync(workflowRepository, cancellationToken).ConfigureAwait(false);
-        return new(pusher, workflowRepository, reading.Value?.Visibility, reading.Why);
+        return new(pusher, workflowRepository, reading.Value?.Visibility, reading.Why, reading.Evidence);
     }
 
     private static IEnumerable<(Descriptor Blob, BlobSource? Source)> Blobs(ComposedImage image)

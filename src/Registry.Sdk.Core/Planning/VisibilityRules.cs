@@ -9,7 +9,8 @@ namespace Registry.Sdk.Core.Planning;
 /// <param name="Repository">The workflow's git repository (<c>owner/name</c>); null: not a workflow's token, or it does not say.</param>
 /// <param name="RepositoryVisibility"><c>public</c>, <c>private</c>, <c>internal</c>; null: it could not be found out.</param>
 /// <param name="Why">Why it could not: a phrase; else empty.</param>
-public sealed record Birth(GitHubPusher Pusher, string? Repository, string? RepositoryVisibility, string Why);
+/// <param name="Evidence">How the repository's visibility was asked for; null: it was not.</param>
+public sealed record Birth(GitHubPusher Pusher, string? Repository, string? RepositoryVisibility, string Why, Evidence? Evidence = null);
 
 /// <summary>What follows from what was declared and what was seen, before anything is sent.</summary>
 /// <param name="Problems">What stops the publish, or warns.</param>
