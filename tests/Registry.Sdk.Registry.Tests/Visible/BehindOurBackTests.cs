@@ -6,7 +6,7 @@ using Registry.Sdk.Registry.Tests.Publishing;
 using Registry.Sdk.TestKit;
 using Xunit;
 
-namespace Registry.Sdk.Registry.Tests.Visibility;
+namespace Registry.Sdk.Registry.Tests.Visible;
 
 /// <summary>A private full image and a public community image in one publish; someone makes the private one public: before, during, after.</summary>
 public sealed class BehindOurBackTests(Registries registries) : IClassFixture<Registries>, IAsyncLifetime

@@ -3,7 +3,7 @@ using System.Text;
 using Registry.Sdk.Core.Primitives;
 using Xunit;
 
-namespace Registry.Sdk.Core.Tests.Visibility;
+namespace Registry.Sdk.Core.Tests.Visible;
 
 /// <summary>What the two services' APIs say, read by our clients over a handler that answers as it is told.</summary>
 public sealed class ServiceApiTests : IDisposable

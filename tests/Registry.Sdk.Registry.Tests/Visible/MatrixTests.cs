@@ -4,7 +4,7 @@ using Registry.Sdk.Core.Transfer;
 using Registry.Sdk.Emulator;
 using Xunit;
 
-namespace Registry.Sdk.Registry.Tests.Visibility;
+namespace Registry.Sdk.Registry.Tests.Visible;
 
 /// <summary>
 /// The whole table: who owns it, whose token, what is declared, what is there. The expectation is written here and computed nowhere:

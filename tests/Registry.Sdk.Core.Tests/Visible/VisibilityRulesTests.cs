@@ -4,7 +4,7 @@ using Registry.Sdk.Core.Tests.Primitives;
 using Registry.Sdk.Core.Verification;
 using Xunit;
 
-namespace Registry.Sdk.Core.Tests.Visibility;
+namespace Registry.Sdk.Core.Tests.Visible;
 
 /// <summary>The verdict on a declared visibility before anything is sent, and what it is made of. No network.</summary>
 public class VisibilityRulesTests
@@ -33,7 +33,7 @@ public class VisibilityRulesTests
     [InlineData("ghcr.io", "", "", GitHubPusher.Workflow, true)]
     public void Missing_and_declared_private(string host, string mappedTo, string api, GitHubPusher pusher, bool refused)
     {
-        var (destination, endpoint) = Destination(host, Core.Primitives.Visibility.Private, mappedTo, api);
+        var (destination, endpoint) = Destination(host, Visibility.Private, mappedTo, api);
         var verdict = VisibilityRules.Judge(destination, Missing, endpoint, new(pusher, "team/src", null, "GitHub's API is down"));
         Assert.Equal(refused ? ["RSDK5020"] : [], verdict.Problems.Select(p => p.Code));
     }
@@ -49,7 +49,7 @@ public class VisibilityRulesTests
     [InlineData("internal", null, "RSDK5020")]
     public void A_workflows_package_is_born_as_its_repository_is(string declared, string? repository, string? code)
     {
-        var (destination, endpoint) = Destination("ghcr.io", Enum.Parse<Core.Primitives.Visibility>(declared, ignoreCase: true));
+        var (destination, endpoint) = Destination("ghcr.io", Enum.Parse<Visibility>(declared, ignoreCase: true));
         var verdict = VisibilityRules.Judge(destination, Missing with { IsOrganization = true }, endpoint, new(GitHubPusher.Workflow, "team/src", repository, "GitHub's API answers 502"));
         Assert.Equal(code is null ? [] : [code], verdict.Problems.Select(p => p.Code));
         Assert.All(verdict.Problems, p => Assert.Contains(repository is null ? "could not be found out: GitHub's API answers 502" : $"whose repository is {repository}", p.Message));
@@ -63,13 +63,13 @@ public class VisibilityRulesTests
     [InlineData(ApiVerdict.NotAsked, null, "RSDK5020")]
     public void At_Docker_Hub_what_must_be_private_is_created_so_or_not_at_all(ApiVerdict api, bool? createPrivate, string? code)
     {
-        var (destination, endpoint) = Destination("docker.io", Core.Primitives.Visibility.Private);
+        var (destination, endpoint) = Destination("docker.io", Visibility.Private);
         var verdict = VisibilityRules.Judge(destination, Missing with { Api = api, ApiWhy = "the reason" }, endpoint, null);
         Assert.Equal(createPrivate, verdict.CreatePrivate);
         Assert.Equal(code is null ? [] : [code], verdict.Problems.Select(p => p.Code));
         Assert.All(verdict.Problems, p => Assert.Contains("because the reason. Nothing was sent.", p.Message));
 
-        var open = VisibilityRules.Judge(destination with { Visibility = Core.Primitives.Visibility.Public }, Missing with { Api = api }, endpoint, null);
+        var open = VisibilityRules.Judge(destination with { Visibility = Visibility.Public }, Missing with { Api = api }, endpoint, null);
         Assert.Empty(open.Problems);
         Assert.Equal(api == ApiVerdict.NotFound ? false : null, open.CreatePrivate);
     }
@@ -87,7 +87,7 @@ public class VisibilityRulesTests
     [InlineData("undeclared", ObservedVisibility.Unknown, null, null)]
     public void Of_two_views_the_more_open_one_counts_for_what_must_be_closed(string declared, ObservedVisibility seen, string? api, string? code)
     {
-        var (destination, endpoint) = Destination("ghcr.io", Enum.Parse<Core.Primitives.Visibility>(declared, ignoreCase: true));
+        var (destination, endpoint) = Destination("ghcr.io", Enum.Parse<Visibility>(declared, ignoreCase: true));
         var verdict = VisibilityRules.Judge(destination, new(seen, [], api is null ? null : new(api, true, null)) { IsOrganization = true, Why = "No answer." }, endpoint, null);
         Assert.Equal(code is null ? [] : [code], verdict.Problems.Select(p => p.Code));
         Assert.All(verdict.Problems, p => Assert.Contains("Nothing was sent.", p.Message));
@@ -101,7 +101,7 @@ public class VisibilityRulesTests
     [InlineData(null, true, "what it will be born as is not known (GitHub's API answers 502)")]
     public void What_is_declared_public_and_missing_goes_on_and_is_told_what_it_will_be(string? repository, bool? isOrganization, string says)
     {
-        var (destination, endpoint) = Destination("ghcr.io", Core.Primitives.Visibility.Public);
+        var (destination, endpoint) = Destination("ghcr.io", Visibility.Public);
         var verdict = VisibilityRules.Judge(destination, Missing with { IsOrganization = isOrganization }, endpoint, new(GitHubPusher.Workflow, "team/src", repository, repository is null ? "GitHub's API answers 502" : ""));
         Assert.Empty(verdict.Problems);
         Assert.StartsWith("ghcr.io/team/api does not exist yet; ", verdict.Note);
@@ -120,7 +120,7 @@ public class VisibilityRulesTests
     [InlineData("none", "which is not at https://github.com/")]
     public void A_label_that_will_not_link_is_said_where_nothing_else_links(string? source, string? why)
     {
-        var (destination, endpoint) = Destination("ghcr.io", Core.Primitives.Visibility.Undeclared);
+        var (destination, endpoint) = Destination("ghcr.io", Visibility.Undeclared);
         var person = new Birth(GitHubPusher.Person, null, null, "");
         var unlinked = new Observation(ObservedVisibility.Refused, [], new("private", true, null));
         foreach (var seen in new[] { Missing, unlinked })
@@ -134,7 +134,7 @@ public class VisibilityRulesTests
         Assert.Null(VisibilityRules.JudgeLink(destination, unlinked with { Package = new("private", true, "team/src") }, endpoint, null, source));
         Assert.Null(VisibilityRules.JudgeLink(destination, Missing, endpoint, person with { Pusher = GitHubPusher.Workflow }, source));
         Assert.Null(VisibilityRules.JudgeLink(destination, unlinked with { Package = null }, endpoint, null, source));
-        var (other, plain) = Destination("registry.example", Core.Primitives.Visibility.Undeclared);
+        var (other, plain) = Destination("registry.example", Visibility.Undeclared);
         Assert.Null(VisibilityRules.JudgeLink(other, unlinked, plain, null, source));
     }
 
@@ -154,7 +154,7 @@ public class VisibilityRulesTests
     [InlineData("item GITHUB_TOKEN", "x", GitHubPusher.Workflow)]
     public async Task Whose_token_it_is_shows_in_its_beginning_and_else_in_its_source(string source, string value, GitHubPusher pusher)
     {
-        var (destination, endpoint) = Destination("ghcr.io", Core.Primitives.Visibility.Private);
+        var (destination, endpoint) = Destination("ghcr.io", Visibility.Private);
         var isItem = source.StartsWith("item ", StringComparison.Ordinal);
         var variable = isItem ? source["item ".Length..] : source;
         var (store, _) = CredentialTests.Store(isItem ? [new("ghcr.io", "", variable)] : [], ["ghcr.io"], (variable, value));
@@ -199,7 +199,7 @@ public class VisibilityRulesTests
     [InlineData("quay.io/team/api", "", "", null, null, null)]
     public void Where_the_API_answers_and_where_a_person_clicks(string name, string server, string given, bool? isOrganization, string? api, string? settings)
     {
-        var (destination, endpoint) = Destination(name[..name.IndexOf('/', StringComparison.Ordinal)], Core.Primitives.Visibility.Public);
+        var (destination, endpoint) = Destination(name[..name.IndexOf('/', StringComparison.Ordinal)], Visibility.Public);
         var repository = new RepositoryReference(destination.Repository!.Host, name[(name.IndexOf('/', StringComparison.Ordinal) + 1)..]);
         var environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["GITHUB_SERVER_URL"] = server, ["GITHUB_API_URL"] = given };
         Assert.Equal(api, PackageServices.Api(endpoint, environment)?.ToString().TrimEnd('/'));
@@ -216,7 +216,7 @@ public class VisibilityRulesTests
     [InlineData("docker.io", "", "x", true)]
     public void The_registrys_secret_goes_to_an_API_that_is_certainly_its_own(string host, string server, string secret, bool isOwn)
     {
-        var (_, endpoint) = Destination(host, Core.Primitives.Visibility.Public);
+        var (_, endpoint) = Destination(host, Visibility.Public);
         Assert.Equal(isOwn, PackageServices.IsOwnApi(endpoint, new Dictionary<string, string>(StringComparer.Ordinal) { ["GITHUB_SERVER_URL"] = server }, new("u", new(secret), "the test")));
     }
 
@@ -238,7 +238,7 @@ public class VisibilityRulesTests
         Assert.All(diagnostics, d => Assert.Contains($"'{include}' has Visibility=\"{visibility}\"", d.Message));
     }
 
-    private static (Destination Destination, RegistryEndpoint Endpoint) Destination(string host, Core.Primitives.Visibility declared, string mappedTo = "", string api = "")
+    private static (Destination Destination, RegistryEndpoint Endpoint) Destination(string host, Visibility declared, string mappedTo = "", string api = "")
     {
         Assert.True(RegistryHost.TryParse(host, out var name));
         var endpoints = mappedTo.Length == 0 ? EndpointMap.Empty : EndpointMap.Parse([new(host, mappedTo, api)], []);

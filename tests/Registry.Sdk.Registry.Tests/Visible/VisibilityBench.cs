@@ -10,7 +10,7 @@ using Registry.Sdk.Registry.Tests.Publishing;
 using Registry.Sdk.TestKit;
 using Xunit;
 
-namespace Registry.Sdk.Registry.Tests.Visibility;
+namespace Registry.Sdk.Registry.Tests.Visible;
 
 /// <summary>A clock on which every wait is over at once, and has taken as long as it should.</summary>
 internal sealed class InstantTime : TimeProvider

@@ -6,7 +6,7 @@ using Registry.Sdk.Registry.Tests.Publishing;
 using Registry.Sdk.TestKit;
 using Xunit;
 
-namespace Registry.Sdk.Registry.Tests.Visibility;
+namespace Registry.Sdk.Registry.Tests.Visible;
 
 /// <summary>After the push: what is tried to bring a package to its declared visibility, what is waited for, and what a person is told.</summary>
 public sealed class AfterPushTests : IAsyncLifetime

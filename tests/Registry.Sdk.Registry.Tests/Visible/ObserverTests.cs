@@ -6,7 +6,7 @@ using Registry.Sdk.TestKit;
 using Xunit;
 using Seen = Registry.Sdk.Core.Planning.ObservedVisibility;
 
-namespace Registry.Sdk.Registry.Tests.Visibility;
+namespace Registry.Sdk.Registry.Tests.Visible;
 
 /// <summary>One look at a repository, each request of it killed alone: none of them makes a better verdict than the truth.</summary>
 public sealed class ObserverTests : IAsyncLifetime, ICredentialSource
