@@ -51,6 +51,9 @@ public sealed partial class RegistryClient : IImageRepository
     /// <summary>Where the credential in use came from; null while anonymous.</summary>
     public string? CredentialSource => _authenticator.SourceOf(Repository.Name);
 
+    /// <summary>Hears every request and its answer, as evidence has them.</summary>
+    internal Action<string, string>? Heard { get; init; }
+
     /// <summary>How long the registry may be silent.</summary>
     internal TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(100);
 
@@ -313,12 +316,23 @@ public sealed partial class RegistryClient : IImageRepository
         try
         {
             using var response = await SendAsync(HttpMethod.Get, Address($"/v2/{Repository.Name}/tags/list?n=1"), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false);
-            return response.StatusCode switch
+            switch (response.StatusCode)
             {
-                HttpStatusCode.OK => true,
-                HttpStatusCode.NotFound => false,
-                _ => throw await UnexpectedAsync(response, "GET tags/list", cancellationToken).ConfigureAwait(false),
-            };
+                case HttpStatusCode.NotFound:
+                    EnsureRegistryNotFound(response, "GET tags/list");
+                    return false;
+                // What stands in between answers 200 too: only a list of tags says that there is something.
+                case HttpStatusCode.OK when !IsHtml(response):
+                    return RegistryJson.Parse(await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, Redactor, AnswerTimeout, cancellationToken).ConfigureAwait(false)) is { } list && list.ContainsKey("tags")
+                        ? true
+                        : throw NotARegistry("GET tags/list", "something else than tags");
+                default:
+                    throw await UnexpectedAsync(response, "GET tags/list", cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (JsonException)
+        {
+            throw NotARegistry("GET tags/list", "something else than JSON");
         }
         catch (RegistryException e) when (e.Failure is RegistryFailure.Denied or RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused)
         {
@@ -591,12 +605,12 @@ public sealed partial class RegistryClient : IImageRepository
             }
             catch (Exception e) when (IsTransport(e, cancellationToken))
             {
-                _trace($"{method} {Shown(address)} failed: {Explain(e, Redactor)}");
+                Tell($"failed: {Explain(e, Redactor)}");
                 throw Unreachable(what, e);
             }
 
-            _trace($"{method} {Shown(address)} {(int)response.StatusCode}");
             var status = (int)response.StatusCode;
+            Tell($"{status}");
             if (status == 417 && expects)
             {
                 // A proxy that does not know Expect is asked without it (RFC 9110, 10.1.1).
@@ -618,6 +632,13 @@ public sealed partial class RegistryClient : IImageRepository
             }
 
             address = Resolve(address, location, what);
+        }
+
+        void Tell(string answer)
+        {
+            var asked = $"{method} {Shown(address)}";
+            _trace($"{asked} {answer}");
+            Heard?.Invoke(asked, answer);
         }
     }
 
