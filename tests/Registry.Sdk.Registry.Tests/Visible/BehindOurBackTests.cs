@@ -47,6 +47,7 @@ public sealed class BehindOurBackTests(Registries registries) : IClassFixture<Re
     public async Task DisposeAsync()
     {
         await bench.DisposeAsync();
+        KnownToGitHub.Check(ghcr);
         await ghcr.DisposeAsync();
         await hub.DisposeAsync();
         await directory.DisposeAsync();

@@ -43,6 +43,7 @@ public sealed class ObserverTests : IAsyncLifetime, ICredentialSource
 
     public async Task DisposeAsync()
     {
+        KnownToGitHub.Check(ghcr);
         await ghcr.DisposeAsync();
         await hub.DisposeAsync();
         await directory.DisposeAsync();

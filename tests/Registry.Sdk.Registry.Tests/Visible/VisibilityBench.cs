@@ -64,6 +64,7 @@ internal sealed class InstantTime : TimeProvider
 internal sealed class VisibilityBench : IAsyncDisposable
 {
     private readonly TempDirectory _directory = new("visibility");
+    private bool _isGitHub;
 
     private VisibilityBench()
     {
@@ -87,7 +88,7 @@ internal sealed class VisibilityBench : IAsyncDisposable
 
     private static async Task<VisibilityBench> StartAsync(string host, EmulatorOptions options)
     {
-        var bench = new VisibilityBench();
+        var bench = new VisibilityBench { _isGitHub = options.Personality == EmulatorPersonality.Ghcr };
         bench.Emulator = await EmulatorServer.StartAsync(new()
         {
             StateDirectory = bench._directory.Folder("state"),
@@ -170,6 +171,11 @@ internal sealed class VisibilityBench : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_isGitHub)
+        {
+            KnownToGitHub.Check(Emulator);
+        }
+
         await Emulator.DisposeAsync();
         await _directory.DisposeAsync();
     }
