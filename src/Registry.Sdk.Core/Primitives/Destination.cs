@@ -31,7 +31,8 @@ public sealed record DestinationItem(string Include, string Edition = "", string
 /// <param name="On">The kinds of build it receives.</param>
 /// <param name="Tags">A literal list that replaces the computed tags there; empty if none.</param>
 /// <param name="Edition">The edition it receives; empty without <c>ContainerEditions</c>.</param>
-public sealed record Destination(ImagePlace Place, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags, string Edition = "")
+/// <param name="IsOptional">Whether <c>VerifyContainers</c> takes it if it is not there.</param>
+public sealed record Destination(ImagePlace Place, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags, string Edition = "", bool IsOptional = false)
 {
     /// <summary>The registry's repository; null for an OCI layout directory.</summary>
     public RepositoryReference? Repository => Place as RepositoryReference;
@@ -157,6 +158,13 @@ public static class DestinationParser
             good = false;
         }
 
+        var isOptional = false;
+        if (item.Optional.Length > 0 && !bool.TryParse(item.Optional, out isOptional))
+        {
+            diagnostics.Add(DiagnosticCodes.BadOptional.Report($"The destination '{text}' has Optional=\"{PlainText.Of(item.Optional)}\". Use true (VerifyContainers takes it if it is not there) or false."));
+            good = false;
+        }
+
         if (EditionProblem(item.Edition, text, editions) is { } problem)
         {
             diagnostics.Add(problem);
@@ -171,7 +179,7 @@ public static class DestinationParser
             good = false;
         }
 
-        return good ? new(place, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList(), item.Edition) : null;
+        return good ? new(place, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList(), item.Edition, isOptional) : null;
     }
 
     private static Diagnostic? EditionProblem(string edition, string text, IReadOnlyList<string> editions)
