@@ -150,7 +150,14 @@ public static class FleetStage
 
         private bool IsPublic => _observation.Seen == ObservedVisibility.Public;
 
-        public void Report(DiagnosticDescriptor code, string message) => _diagnostics.Add(code.Report(PlainText.Of($"{Destination}: {message}")));
+        public void Report(DiagnosticDescriptor code, string message)
+        {
+            var diagnostic = code.Report(PlainText.Of($"{Destination}: {message}"));
+            if (!_diagnostics.Contains(diagnostic))
+            {
+                _diagnostics.Add(diagnostic);
+            }
+        }
 
         public PackageFinding Finding() => new()
         {
@@ -289,7 +296,10 @@ public static class FleetStage
             }
             else if (isToldMissing)
             {
-                Report(DiagnosticCodes.PackageMissing, $"it is not there{(credential is null ? string.Empty : $", or the account from {credential} may not see it")}. Publish it, correct the ContainerDestination, or set Optional=\"true\".");
+                _links = Destination.Visibility == Visibility.Public && credential is not null ? SettingsLinks.Of(Repository, null) : [];
+                Report(
+                    DiagnosticCodes.PackageMissing,
+                    $"it is not there{(credential is null ? string.Empty : $", or the account from {credential} may not see it")}. Publish it, correct the ContainerDestination, or set Optional=\"true\"{(_links.Count == 0 ? string.Empty : $"; if it is there, make it public{SettingsLinks.InWords(_links)}")}.");
             }
             else if (isThere || !Destination.IsOptional)
             {
