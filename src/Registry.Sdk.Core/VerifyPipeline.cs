@@ -22,8 +22,8 @@ public sealed record DeclaringProject
     /// <summary><c>ContainerEditions</c>, as written.</summary>
     public IReadOnlyList<string> Editions { get; init; } = [];
 
-    /// <summary>Its destinations, and the <c>Image</c> metadata of each.</summary>
-    public required IReadOnlyList<(DestinationItem Item, string Image)> Destinations { get; init; }
+    /// <summary>Its destinations.</summary>
+    public required IReadOnlyList<DestinationItem> Destinations { get; init; }
 
     /// <summary>What they are written in, for messages.</summary>
     public string DestinationProperty { get; init; } = "ContainerDestination";
@@ -181,9 +181,7 @@ public static class VerifyPipeline
         var packages = new List<(string Place, FleetPackage Package, string From)>();
         foreach (var project in request.Projects)
         {
-            var images = project.Destinations.GroupBy(d => d.Item.Include.Trim(), StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.First().Image, StringComparer.Ordinal);
-            var items = project.Destinations.Select(d => d.Item).ToList();
-            foreach (var destination in DestinationParser.Parse(items, endpoints, project.Directory, project.DestinationProperty, project.Editions, diagnostics))
+            foreach (var destination in DestinationParser.Parse(project.Destinations, endpoints, project.Directory, project.DestinationProperty, project.Editions, diagnostics))
             {
                 if (request.OnlyEdition is { } only && destination.Edition != only)
                 {
@@ -191,8 +189,7 @@ public static class VerifyPipeline
                 }
 
                 // A service's destinations are its image, of the edition; in a fleet those of one name are, whatever the registry.
-                var written = images.GetValueOrDefault(destination.ToString(), string.Empty);
-                var image = written.Length > 0 ? written
+                var image = destination.Image.Length > 0 ? destination.Image
                     : project.IsFleet ? destination.Repository?.Name ?? destination.ToString()
                     : $"{Path.Combine(project.Directory, project.Name)}|{destination.Edition}";
                 var place = endpoints.Identity(destination.Place) + "/" + destination.Repository?.Name;

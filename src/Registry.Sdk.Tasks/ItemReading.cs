@@ -8,7 +8,7 @@ internal static class ItemReading
 {
     /// <summary>A <c>ContainerDestination</c> item.</summary>
     public static DestinationItem Destination(ITaskItem item)
-        => new(item.ItemSpec, item.GetMetadata("Edition"), item.GetMetadata("Visibility"), item.GetMetadata("On"), item.GetMetadata("Tags"), item.GetMetadata("Optional"));
+        => new(item.ItemSpec, item.GetMetadata("Edition"), item.GetMetadata("Visibility"), item.GetMetadata("On"), item.GetMetadata("Tags"), item.GetMetadata("Optional"), item.GetMetadata("Image"));
 
     /// <summary>A <c>RegistrySdkEndpoint</c> item.</summary>
     public static EndpointItem Endpoint(ITaskItem item) => new(item.ItemSpec, item.GetMetadata("Registry"), item.GetMetadata("Api"), item.GetMetadata("Insecure"));

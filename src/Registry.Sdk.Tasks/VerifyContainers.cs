@@ -16,7 +16,7 @@ public sealed class VerifyContainers : RegistrySdkTask
     public string ProjectDirectory { get; set; } = string.Empty;
 
     /// <summary>
-    /// What is declared, by whom: items of <c>_RegistrySdkListDestinations</c>, with the metadata of a <c>ContainerDestination</c>, <c>Image</c>, and of the
+    /// What is declared, by whom: items of <c>_RegistrySdkListDestinations</c>, with the metadata of a <c>ContainerDestination</c>, and of the
     /// declaring project <c>DeclaringProject</c> (absolute path), <c>DeclaringEditions</c> and <c>DestinationProperty</c>. One item without a destination
     /// (<c>IsProject</c>) says that a project was read.
     /// </summary>
@@ -88,7 +88,7 @@ public sealed class VerifyContainers : RegistrySdkTask
         IsFleet = IsFleet && string.Equals(items.Key, ProjectFile, StringComparison.Ordinal),
         Editions = Split(items.First().GetMetadata("DeclaringEditions")),
         DestinationProperty = items.First().GetMetadata("DestinationProperty"),
-        Destinations = [.. items.Select(i => (ItemReading.Destination(i), i.GetMetadata("Image")))],
+        Destinations = [.. items.Select(ItemReading.Destination)],
     };
 
     // Ours are no slips of the user's.

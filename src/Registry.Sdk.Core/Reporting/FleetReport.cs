@@ -201,8 +201,10 @@ public static class FleetReporting
         var verdicts = result.Packages.Select(p => p.Verdict).Concat(result.ComposeImages.Select(c => c.Verdict)).ToList();
         var parts = new[] { (FleetVerdict.Good, "good"), (FleetVerdict.Bad, "not good"), (FleetVerdict.Unknown, "unknown"), (FleetVerdict.Missing, "missing and optional"), (FleetVerdict.LeftOut, "left out") }
             .Select(v => (Count: verdicts.Count(x => x == v.Item1), v.Item2)).Where(v => v.Count > 0).Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Count} {v.Item2}"));
-        return string.Create(CultureInfo.InvariantCulture, $"verified {result.Packages.Count} packages{(result.ComposeImages.Count > 0 ? $" and {result.ComposeImages.Count} compose images" : string.Empty)} in {report.Duration.TotalSeconds:0.0} s: {string.Join(", ", parts)}");
+        return string.Create(CultureInfo.InvariantCulture, $"verified {Count(result.Packages.Count, "package")}{(result.ComposeImages.Count > 0 ? $" and {Count(result.ComposeImages.Count, "compose image")}" : string.Empty)} in {report.Duration.TotalSeconds:0.0} s: {string.Join(", ", parts)}");
     }
+
+    private static string Count(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count} {noun}{(count == 1 ? string.Empty : "s")}");
 
     private static string[] Row(PackageFinding p) =>
     [

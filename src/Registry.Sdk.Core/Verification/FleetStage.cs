@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using NuGet.Versioning;
 using Registry.Sdk.Core.Planning;
 using Registry.Sdk.Core.Primitives;
 
@@ -31,8 +32,9 @@ public static class FleetStage
         var packages = input.Packages.Select(p => new PackageLook(p, world)).ToList();
         var images = input.ComposeImages.GroupBy(i => (i.Name.Repository, i.Name.Reference, i.Platform)).Select(g => g.ToList()).ToList();
         var composed = images.Select(i => ComposeAsync(i, input.Machine, world, cancellationToken)).ToList();
-        await Task.WhenAll([.. packages.Select(p => p.RunAsync(cancellationToken)), .. composed]).ConfigureAwait(false);
-        foreach (var group in packages.Where(p => p.Newest is not null).GroupBy(p => p.Package.Image, StringComparer.Ordinal).Where(g => g.Count() > 1))
+        List<Task> looks = [.. packages.Select(p => p.RunAsync(cancellationToken)), .. composed];
+        await Task.WhenAll(looks).ConfigureAwait(false);
+        foreach (var group in packages.Where(p => p.WasListed).GroupBy(p => p.Package.Image, StringComparer.Ordinal).Where(g => g.Count() > 1))
         {
             Compare([.. group]);
         }
@@ -43,15 +45,19 @@ public static class FleetStage
     /// <summary>One image, several repositories: each release is one digest.</summary>
     private static void Compare(List<PackageLook> looks)
     {
-        var newest = looks.Select(l => l.Newest!.Version).OrderDescending(NuGet.Versioning.VersionComparer.VersionRelease).First();
-        var have = looks.Where(l => SemVer.Compare(l.Newest!.Version, newest) == 0).ToList();
+        if (looks.Select(l => l.Newest?.Version).OfType<SemanticVersion>().OrderDescending(VersionComparer.VersionRelease).FirstOrDefault() is not { } newest)
+        {
+            return;
+        }
+
+        var have = looks.Where(l => l.Newest is { } own && SemVer.Compare(own.Version, newest) == 0).ToList();
         var kind = newest.IsPrerelease ? BuildKinds.Prerelease : BuildKinds.Release;
 
         // A list of its own, or another kind of build, is what the destination was declared for.
         foreach (var behind in looks.Except(have).Where(l => l.Destination.Tags.Count == 0 && l.Destination.On.HasFlag(kind)))
         {
             behind.Report(DiagnosticCodes.ReleaseMissingHere,
-                $"the newest release here is {behind.Newest!.Tag}, and {have[0].Destination} has {have[0].Newest!.Tag}. Publish {newest.ToNormalizedString()} again: what arrived is not sent twice.");
+                $"{(behind.Newest is { } own ? $"the newest release here is {own.Tag}" : "there is no release here")}, and {have[0].Destination} has {have[0].Newest!.Tag}. Publish {newest.ToNormalizedString()} again: what arrived is not sent twice.");
         }
 
         var first = have.Find(l => l.Digest is not null);
@@ -141,6 +147,9 @@ public static class FleetStage
         public Destination Destination => Package.Destination;
 
         public VersionTag? Newest { get; private set; }
+
+        /// <summary>Whether it is there, with tags that could be read.</summary>
+        public bool WasListed => _tagCount > 0;
 
         public Digest? Digest { get; private set; }
 

@@ -88,10 +88,10 @@ public sealed class ComposeFileTests : IDisposable
 
     [Theory]
     [InlineData("ghcr.io/Acme/api", "repository names are lower case")]
-    [InlineData("ghcr.io/acme/api:", "'' is no tag")]
+    [InlineData("'ghcr.io/acme/api:'", "'' is no tag")]
     [InlineData("ghcr.io/acme/api:a b", "'a b' is no tag")]
     [InlineData("ghcr.io/acme/api@sha256:abc", "is no digest")]
-    [InlineData("https://ghcr.io/acme/api", "no repository name")]
+    [InlineData("https://ghcr.io/acme/api", "'https:' is no host name")]
     [InlineData("ghcr.io:port/acme/api", "no host name")]
     [InlineData("'-'", "no repository name")]
     [InlineData("\"a b\"", "no repository name")]

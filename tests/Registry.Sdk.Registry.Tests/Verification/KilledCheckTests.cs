@@ -84,17 +84,15 @@ public sealed class KilledCheckTests : IAsyncLifetime
         bench.Fault = async context => isHit(context) && Interlocked.Decrement(ref left) >= 0 && await EmulatorFaults.ThrottleAsync(context, 15);
         var before = time.GetUtcNow();
         (await bench.RunAsync()).EnsureGood();
-        Assert.InRange((time.GetUtcNow() - before).TotalSeconds, 15, 60);
+        Assert.True(time.GetUtcNow() - before >= TimeSpan.FromSeconds(15));
         Assert.True(left < 3);
 
         left = int.MaxValue;
         bench.Timing = bench.Timing with { Time = time = new() };
-        before = time.GetUtcNow();
         var beyond = (await bench.RunAsync()).EnsureNotGood();
         Assert.Equal(["RSDK7038"], beyond.Codes);
         Assert.Equal(FleetVerdict.Unknown, beyond.Package("acme/api").Verdict);
         Assert.Matches("ghcr.io/acme/api .* unknown \\(RSDK7038\\)", beyond.Console);
-        Assert.InRange((time.GetUtcNow() - before).TotalSeconds, 15, 60);
 
         // Longer than the budget at once: not waited for at all.
         bench.Fault = async context => isHit(context) && await EmulatorFaults.ThrottleAsync(context, 3600);
@@ -178,7 +176,7 @@ public sealed class KilledCheckTests : IAsyncLifetime
         public Func<HttpContext, bool> Matches(string check) => context =>
         {
             var path = context.Request.Path.Value!;
-            var isOutsider = !context.Request.Headers.Authorization.ToString().StartsWith("Basic", StringComparison.Ordinal);
+            var isOutsider = context.Request.Headers.Authorization.Count == 0;
             return check switch
             {
                 "token" => path == "/token",
@@ -188,8 +186,8 @@ public sealed class KilledCheckTests : IAsyncLifetime
                 "floating" => path.EndsWith("/manifests/v1.2", StringComparison.Ordinal),
                 "config" => path.EndsWith("/blobs/" + facts.Config, StringComparison.Ordinal),
                 "layer" => path.EndsWith("/blobs/" + facts.Layer, StringComparison.Ordinal),
-                "outsider's manifest" => isOutsider && path.Contains("/manifests/sha256:", StringComparison.Ordinal) && HttpMethods.IsHead(context.Request.Method) && context.Request.Headers.Authorization.Count == 0,
-                "outsider's layer" => isOutsider && path.EndsWith("/blobs/" + facts.Layer, StringComparison.Ordinal) && context.Request.Headers.Authorization.Count == 0,
+                "outsider's manifest" => isOutsider && path.Contains("/manifests/sha256:", StringComparison.Ordinal),
+                "outsider's layer" => isOutsider && path.EndsWith("/blobs/" + facts.Layer, StringComparison.Ordinal),
                 // The other origin, to which blobs are redirected.
                 "download" => !path.StartsWith("/v2/", StringComparison.Ordinal) && path.Contains(facts.Config["sha256:".Length..], StringComparison.Ordinal),
                 _ => throw new ArgumentOutOfRangeException(nameof(check), check, null),
@@ -224,6 +222,7 @@ public sealed class KilledCheckTests : IAsyncLifetime
                     break;
                 case "empty":
                     context.Response.StatusCode = 200;
+                    context.Response.ContentLength = 0;
                     await context.Response.CompleteAsync();
                     break;
                 case "wrong":

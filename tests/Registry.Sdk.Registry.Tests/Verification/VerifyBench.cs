@@ -136,7 +136,12 @@ internal sealed class VerifyBench : IAsyncDisposable
             },
             Intercept = context => bench.Fault is { } fault ? fault(context) : Task.FromResult(false),
         });
-        bench.Hub = await EmulatorServer.StartAsync(new() { StateDirectory = bench._directory.Folder("hub"), Personality = EmulatorPersonality.DockerHub });
+        bench.Hub = await EmulatorServer.StartAsync(new()
+        {
+            StateDirectory = bench._directory.Folder("hub"),
+            Personality = EmulatorPersonality.DockerHub,
+            DockerHub = new() { Namespaces = { ["acme"] = new() { IsOrganization = true }, ["library"] = new() { IsOrganization = true } }, AnonymousPulls = null },
+        });
         bench.GitHubSeeder = bench.GitHub.CreateAdministrator();
         bench.HubSeeder = bench.Hub.CreateAdministrator();
         bench.Endpoints.Add(new("ghcr.io", Address(bench.GitHub), bench.GitHub.Api.ToString()));
@@ -195,7 +200,7 @@ internal sealed class VerifyBench : IAsyncDisposable
             {
                 Project = "fleet",
                 ProjectDirectory = project,
-                Projects = [.. Destinations.Count > 0 ? [new DeclaringProject { Name = "fleet", Directory = project, IsFleet = true, Destinations = [.. Destinations.Select(d => (d, string.Empty))] }] : Array.Empty<DeclaringProject>(), .. Projects],
+                Projects = [.. Destinations.Count > 0 ? [new DeclaringProject { Name = "fleet", Directory = project, IsFleet = true, Destinations = [.. Destinations] }] : Array.Empty<DeclaringProject>(), .. Projects],
                 ComposeFiles = ComposeFiles,
                 Endpoints = Endpoints,
                 Credentials = Credentials,
