@@ -26,7 +26,7 @@ internal sealed class ReleaseTags
     public VersionTag? Newest { get; }
 
     /// <summary>What a newcomer gets: the newest release, else <c>latest</c>, else the last tag there is; null without any.</summary>
-    public string? Shown => Newest?.Tag ?? (_tags.Contains("latest", StringComparer.Ordinal) ? "latest" : _tags.LastOrDefault());
+    public string? Shown => Newest?.Tag ?? (_tags.Contains("latest", StringComparer.Ordinal) ? "latest" : _tags.Count > 0 ? _tags[^1] : null);
 
     /// <summary>Every floating tag that is there (<c>latest</c>, <c>v1</c>, <c>v1.2</c>), and the newest release that it stands for.</summary>
     public IEnumerable<(string Tag, VersionTag Release)> Floating()

@@ -217,7 +217,8 @@ public sealed class ComposeFileTests : IDisposable
     [Fact]
     public void A_file_that_is_made_to_be_endless_ends()
     {
-        Assert.Contains("nested too deep", Fails("RSDK9027", "services:\n  a: " + new string('[', 100_000)));
+        Assert.Contains("nested too deep", Fails("RSDK9027", "services:\n  a: " + new string('[', 500) + new string(']', 500)));
+        Fails("RSDK9027", "services:\n  a: " + new string('[', 100_000));
         Assert.Contains("nested too deep", Fails("RSDK9027", "services:\n  a:\n    x: " + string.Concat(Enumerable.Repeat("- ", 100_000))));
 
         // Each level twice the one below: 2^24 merges.
