@@ -79,8 +79,14 @@ public sealed record PublishRequest
     /// <summary>Properties that are <c>true</c> or <c>false</c>, as they were written.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Switches { get; init; } = [];
 
-    /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c> or <c>warn</c>.</summary>
+    /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c>, <c>warn</c> or <c>wait:10m</c>.</summary>
     public string VisibilityMismatch { get; init; } = "error";
+
+    /// <summary><c>RegistrySdkTryVisibilityApi</c>: GitHub is asked, by a call that it does not document, to make public what is declared so.</summary>
+    public bool TryVisibilityApi { get; init; }
+
+    /// <summary>The clock that a person's click is waited for by, and of evidence.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary><c>ContainerEditions</c>, as written; empty: one edition without a name.</summary>
     public IReadOnlyList<string> EditionNames { get; init; } = [];
@@ -203,6 +209,9 @@ public interface IPublishLog : ITransferProgress
 
     /// <summary>One request, redacted.</summary>
     void Request(string message);
+
+    /// <summary>What a person is to do while it is waited for: never hidden.</summary>
+    void Ask(string message) => Stage(message);
 }
 
 /// <summary>The stages from Editions to Reporting, in order; each gets the records of earlier ones.</summary>
@@ -281,6 +290,8 @@ public static class PublishPipeline
 
         public void Note(string message) => log.Note(Line(message));
 
+        public void Ask(string message) => log.Ask(Line(message));
+
         // RegistryConnections has seen to it.
         public void Request(string message) => log.Request(message);
 
@@ -319,7 +330,7 @@ public static class PublishPipeline
 
         UsageChecks.CheckBuild(request, version, destinations, diagnostics);
         var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
-        using var connections = new RegistryConnections(endpoints, credentials, log.Request, run.Redactor);
+        using var connections = new RegistryConnections(endpoints, credentials, log.Request, run.Redactor) { Environment = request.Environment, Time = request.Time };
         if (request.CheckOnly)
         {
             await CheckAsync(request, run, destinations, overwrite, endpoints, connections, log, cancellationToken).ConfigureAwait(false);
@@ -361,9 +372,9 @@ public static class PublishPipeline
 
         log.Stage("Planning: reading the destinations");
         var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
-        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request, run.Redactor);
+        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request, run.Redactor) { Environment = request.Environment, Time = request.Time };
         var plan = await PlanningStage.RunAsync(
-            new(version, images, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, ImageComposer.Created(facts), only), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
+            new(version, images, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, ImageComposer.Created(facts), only, request.Environment.GetValueOrDefault("GITHUB_REPOSITORY") is { Length: > 0 } workflow ? workflow : null), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(plan.Diagnostics);
         if (!plan.Succeeded)
         {
@@ -371,20 +382,25 @@ public static class PublishPipeline
         }
 
         run.Report = run.Report with { Plan = plan.Value };
+        foreach (var note in plan.Value.Destinations.Select(d => d.Note).OfType<string>())
+        {
+            run.Note(log, note);
+        }
+
         if (run.HasErrors() || request.PlanOnly)
         {
             return;
         }
 
         log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
-        var transfer = await TransferStage.RunAsync(new(plan.Value, version, overwrite, cache), connections, history, log, cancellationToken).ConfigureAwait(false);
+        var transfer = await TransferStage.RunAsync(new(plan.Value, version, overwrite, cache), connections, anonymous, history, log, cancellationToken).ConfigureAwait(false);
         cache.Trim();
         diagnostics.AddRange(transfer.Errors);
         run.Report = run.Report with { Transfer = transfer };
 
         log.Stage("Verification: looking from outside");
         var verification = await VerificationStage.RunAsync(
-            new(transfer, request.VisibilityMismatch == "warn"), connections, anonymous, cancellationToken).ConfigureAwait(false);
+            new(transfer, MismatchPolicy.Parse(request.VisibilityMismatch)!, request.TryVisibilityApi), connections, anonymous, log.Ask, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(verification.Diagnostics);
         run.Report = run.Report with { Verification = verification };
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Verification;
 using Registry.Sdk.Core.Versioning;
 
 namespace Registry.Sdk.Core;
@@ -160,9 +161,9 @@ internal static class UsageChecks
     /// <summary>Properties that have few values.</summary>
     public static void CheckSwitches(PublishRequest request, List<Diagnostic> diagnostics)
     {
-        if (request.VisibilityMismatch is not ("error" or "warn"))
+        if (MismatchPolicy.Parse(request.VisibilityMismatch) is null)
         {
-            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkVisibilityMismatch is '{request.VisibilityMismatch}'. Use error or warn (this version does not wait)."));
+            diagnostics.Add(DiagnosticCodes.BadSwitch.Report($"RegistrySdkVisibilityMismatch is '{PlainText.Of(request.VisibilityMismatch)}'. Use {MismatchPolicy.Forms}."));
         }
 
         foreach (var (name, value) in request.Switches.Where(s => s.Value.Length > 0 && !bool.TryParse(s.Value, out _)))

@@ -165,8 +165,8 @@ public static class VerifyPipeline
 
         var patience = new ThrottlePatience(timing.Throttled, timing.Answer, timing.Time);
         var silence = timing.Answer + timing.Throttled;
-        using var connections = new RegistryConnections(endpoints, credentials, log, redactor, patience) { AnswerTimeout = silence, TokenTimeout = silence };
-        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log, redactor, patience) { AnswerTimeout = silence, TokenTimeout = silence };
+        using var connections = new RegistryConnections(endpoints, credentials, log, redactor, patience) { AnswerTimeout = silence, TokenTimeout = silence, ApiTimeout = silence, Environment = request.Environment, Time = timing.Time };
+        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log, redactor, patience) { AnswerTimeout = silence, TokenTimeout = silence, ApiTimeout = silence, Environment = request.Environment, Time = timing.Time };
         return await FleetStage.RunAsync(
             new(packages, images, Machine), new VisibilityObserver(connections, anonymous), connections, anonymous, timing.Time, cancellationToken).ConfigureAwait(false);
     }

@@ -68,8 +68,11 @@ public abstract class ContainersTask : RegistrySdkTask
     /// <summary><c>RegistrySdkAllowDirty</c>.</summary>
     public string AllowDirty { get; set; } = string.Empty;
 
-    /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c> or <c>warn</c>.</summary>
+    /// <summary><c>RegistrySdkVisibilityMismatch</c>: <c>error</c>, <c>warn</c> or <c>wait:10m</c>. RSDK9016 if it is none of these.</summary>
     public string VisibilityMismatch { get; set; } = "error";
+
+    /// <summary><c>RegistrySdkTryVisibilityApi</c>: GitHub is asked to make public what is declared so. RSDK9016 if it is no boolean.</summary>
+    public string TryVisibilityApi { get; set; } = string.Empty;
 
     /// <summary><c>ContainerEditions</c>, <c>;</c>-separated; empty: one edition without a name. RSDK3012 if one is named twice, RSDK3024 if a name can't be used.</summary>
     public string Editions { get; set; } = string.Empty;
@@ -153,8 +156,9 @@ public abstract class ContainersTask : RegistrySdkTask
             Metadata = [.. ItemReading.Written("ContainerDestination", Destinations), .. ItemReading.Written("RegistrySdkEndpoint", Endpoints), .. ItemReading.Written("RegistrySdkCredential", Credentials)],
             OverwriteTags = Split(OverwriteTags),
             AllowDirty = IsTrue(AllowDirty),
-            Switches = [new("RegistrySdkAllowDirty", AllowDirty), new("RegistrySdkPromote", Promote), new("RegistrySdkPreflight", Preflight)],
+            Switches = [new("RegistrySdkAllowDirty", AllowDirty), new("RegistrySdkPromote", Promote), new("RegistrySdkPreflight", Preflight), new("RegistrySdkTryVisibilityApi", TryVisibilityApi)],
             VisibilityMismatch = VisibilityMismatch,
+            TryVisibilityApi = IsTrue(TryVisibilityApi),
             EditionNames = Split(Editions),
             Edition = EditionName,
             IsEditionGiven = IsTrue(IsEditionGiven),
@@ -174,6 +178,8 @@ public abstract class ContainersTask : RegistrySdkTask
         public void Stage(string message) => log.LogMessage(MessageImportance.Normal, "{0}", message);
 
         public void Note(string message) => log.LogMessage(MessageImportance.Normal, "{0}", message);
+
+        public void Ask(string message) => log.LogMessage(MessageImportance.High, "{0}", message);
 
         public void Request(string message) => log.LogMessage(MessageImportance.Low, "{0}", message);
 

@@ -14,6 +14,7 @@ namespace Registry.Sdk.Core.Planning;
 /// <param name="Revision">The commit, or null without one.</param>
 /// <param name="Created">The images' time.</param>
 /// <param name="OnlyEdition"><c>-p:ContainerEdition</c>: the one edition that is published; null: all.</param>
+/// <param name="WorkflowRepository">The git repository (<c>owner/name</c>, GITHUB_REPOSITORY) whose workflow runs this; null: no workflow does.</param>
 public sealed record PlanningInput(
     VersionFacts Version,
     IReadOnlyList<EditionImage> Images,
@@ -23,7 +24,8 @@ public sealed record PlanningInput(
     IReadOnlyList<string> DirtyFiles,
     string? Revision,
     DateTimeOffset Created,
-    string? OnlyEdition = null);
+    string? OnlyEdition = null,
+    string? WorkflowRepository = null);
 
 /// <summary>What happens to a blob at a destination.</summary>
 public enum BlobAction
@@ -104,6 +106,15 @@ public sealed record DestinationPlan(
     IReadOnlyList<TagPlan> Tags,
     ObservedVisibility Observed)
 {
+    /// <summary>What <see cref="Observed"/> rests on, and what the service's API says.</summary>
+    public Observation Observation { get; init; } = Observation.None;
+
+    /// <summary>Docker Hub: the repository is created before the first byte, private (true) or public (false); null: nothing is to be created.</summary>
+    public bool? CreatePrivate { get; init; }
+
+    /// <summary>What the package will be born as and why, one line; or null.</summary>
+    public string? Note { get; init; }
+
     /// <summary>Whether anything at all is written there.</summary>
     public bool HasWork => MissingManifests.Count > 0 || Blobs.Any(b => b.Action != BlobAction.Skip) || Tags.Any(t => t.Action != TagAction.Keep);
 }

@@ -130,13 +130,10 @@ public static class PlanningStage
         {
             var client = connections.Open(destination.Place);
             await client.PingAsync(cancellationToken).ConfigureAwait(false);
-            var observed = await VisibilityProbe.ObserveAsync(destination, client, anonymous, ours.Digest.ToString(), cancellationToken).ConfigureAwait(false);
-            if (destination.Repository is { } repository && VisibilityProbe.JudgeBefore(destination, observed, connections.Endpoint(repository.Host), client.CredentialSource) is { } verdict)
-            {
-                diagnostics.Add(verdict);
-            }
-
-            if (VisibilityProbe.JudgeLicense(destination, observed, edition, "Nothing was sent.") is { } forbidden)
+            var seen = await new VisibilityObserver(connections, anonymous).ObserveAsync(destination, ours.Digest.ToString(), cancellationToken).ConfigureAwait(false);
+            (var verdict, seen) = await JudgeAsync(destination, seen, image.Platforms[0].Labels.GetValueOrDefault(ImageLabels.Source), input.WorkflowRepository, connections, cancellationToken).ConfigureAwait(false);
+            diagnostics.AddRange(verdict.Problems);
+            if (VisibilityRules.JudgeLicense(destination, seen.Seen, edition, "Nothing was sent.") is { } forbidden)
             {
                 diagnostics.Add(forbidden);
             }
@@ -176,13 +173,51 @@ public static class PlanningStage
                 }
             }
 
-            return (new(destination, edition, ours, blobs, missing, tags, observed), diagnostics);
+            return (new(destination, edition, ours, blobs, missing, tags, seen.Seen) { Observation = seen, CreatePrivate = verdict.CreatePrivate, Note = verdict.Note }, diagnostics);
         }
         catch (Exception e) when (RegistryErrors.Know(e))
         {
             diagnostics.Add(RegistryErrors.AtDestination(e, destination.ToString()));
             return (null, diagnostics);
         }
+    }
+
+    private static async Task<(VisibilityVerdict Verdict, Observation Seen)> JudgeAsync(
+        Destination destination, Observation seen, string? source, string? workflowRepository, RegistryConnections connections, CancellationToken cancellationToken)
+    {
+        if (destination.Repository is not { } repository)
+        {
+            return (new([]), seen);
+        }
+
+        var endpoint = connections.Endpoint(repository.Host);
+        var birth = seen.Seen == ObservedVisibility.Missing && destination.Visibility != Visibility.Undeclared && PackageServices.Of(endpoint) == PackageService.GitHub
+            ? await BirthAsync(repository, workflowRepository, connections, cancellationToken).ConfigureAwait(false)
+            : null;
+        var verdict = VisibilityRules.Judge(destination, seen, endpoint, birth);
+        if (verdict.Problems.Count == 0 && VisibilityRules.JudgeLink(destination, seen, endpoint, birth, source) is { } unlinked)
+        {
+            verdict = verdict with { Problems = [unlinked] };
+        }
+
+        return (verdict, birth?.Evidence is { } evidence ? seen with { Evidence = [.. seen.Evidence, evidence] } : seen);
+    }
+
+    private static async Task<Birth> BirthAsync(RepositoryReference repository, string? workflowRepository, RegistryConnections connections, CancellationToken cancellationToken)
+    {
+        var pusher = await connections.CredentialAsync(repository, cancellationToken).ConfigureAwait(false) is { } credential ? GitHubToken.PusherOf(credential) : GitHubPusher.Unknown;
+        if (pusher != GitHubPusher.Workflow || workflowRepository is null)
+        {
+            return new(pusher, null, null, string.Empty);
+        }
+
+        if (connections.GitHub(repository) is not { } api)
+        {
+            return new(pusher, workflowRepository, null, "the RegistrySdkEndpoint item names no Api to ask");
+        }
+
+        var reading = await api.FindRepositoryAsync(workflowRepository, cancellationToken).ConfigureAwait(false);
+        return new(pusher, workflowRepository, reading.Value?.Visibility, reading.Why, reading.Evidence);
     }
 
     private static IEnumerable<(Descriptor Blob, BlobSource? Source)> Blobs(ComposedImage image)

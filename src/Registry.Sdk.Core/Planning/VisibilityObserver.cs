@@ -10,6 +10,24 @@ public sealed record Observation(ObservedVisibility Seen, IReadOnlyList<Evidence
 {
     /// <summary>Nothing was looked at.</summary>
     public static Observation None { get; } = new(ObservedVisibility.NotObserved, [], null);
+
+    /// <summary>Whether an outsider was given the very manifest that was asked for, and not only the right to ask.</summary>
+    public bool IsServed { get; init; }
+
+    /// <summary>Why <see cref="Seen"/> is <see cref="ObservedVisibility.Unknown"/>: a sentence; else empty.</summary>
+    public string Why { get; init; } = string.Empty;
+
+    /// <summary>How the service's own API answered about the package.</summary>
+    public ApiVerdict Api { get; init; } = ApiVerdict.NotAsked;
+
+    /// <summary>Why the API did not say: a phrase; empty where it did, or where there is none.</summary>
+    public string ApiWhy { get; init; } = string.Empty;
+
+    /// <summary>Whether an organisation owns the package (GitHub), also of a package that is not there; null where nobody knows.</summary>
+    public bool? IsOrganization { get; init; }
+
+    /// <summary>GitHub knows no account of the owner's name.</summary>
+    public bool HasNoOwner { get; init; }
 }
 
 /// <summary>What GitHub's or Docker Hub's API says of a package.</summary>
@@ -22,6 +40,10 @@ public sealed record PackageFacts(string Visibility, bool? IsOrganization, strin
 /// Looks at repositories from outside, and asks the services' own APIs where a credential may. Writes nothing. Used before pushing (Planning), after
 /// it and by <c>VerifyContainers</c> (Verification).
 /// </summary>
+/// <remarks>
+/// What an outsider gets decides what is public; the API tells private from internal and from missing, and who owns it. Each look is a newcomer's whole
+/// way: ping, challenge, token, manifest. By HEAD, for Docker Hub counts what is read by GET (wire-facts 2.3, 4.1, 4.2).
+/// </remarks>
 /// <param name="connections">Connections with the user's credentials.</param>
 /// <param name="anonymous">Connections without any.</param>
 public sealed class VisibilityObserver(RegistryConnections connections, RegistryConnections anonymous)
@@ -30,10 +52,130 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
     /// <param name="destination">The repository as a destination.</param>
     /// <param name="reference">Tag or digest to ask for; whether it exists does not matter.</param>
     /// <param name="cancellationToken">Stops the requests.</param>
+    /// <exception cref="RegistryException">It serves other content than was asked for: no matter of visibility.</exception>
     public async Task<Observation> ObserveAsync(Destination destination, string reference, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(destination);
-        var client = destination.Repository is null ? null : connections.Open(destination.Place);
-        return new(await VisibilityProbe.ObserveAsync(destination, client, anonymous, reference, cancellationToken).ConfigureAwait(false), [], null);
+        if (destination.Repository is not { } repository)
+        {
+            // A directory has no outside to look from.
+            return Observation.None;
+        }
+
+        var look = await LookAsync(destination, reference, cancellationToken).ConfigureAwait(false);
+        var service = PackageServices.Of(connections.Endpoint(repository.Host));
+
+        // An open registry never challenges, and no credential is looked for then: that may start a helper.
+        var hasCredential = (service != PackageService.Other || look.Seen == ObservedVisibility.Refused) && await HasCredentialAsync(repository, cancellationToken).ConfigureAwait(false);
+        if (service != PackageService.Other && (hasCredential || look.Seen != ObservedVisibility.Public))
+        {
+            look = service == PackageService.GitHub
+                ? await AskGitHubAsync(repository, look, cancellationToken).ConfigureAwait(false)
+                : await AskDockerHubAsync(repository, look, cancellationToken).ConfigureAwait(false);
+        }
+
+        // Without a credential private and missing are one to us.
+        return look.Seen == ObservedVisibility.Refused && look.Package is null && hasCredential
+            ? await LookForItAsync(repository, look, cancellationToken).ConfigureAwait(false)
+            : look;
     }
+
+    /// <summary>What an outsider gets, and nothing else: no API, no credential.</summary>
+    /// <inheritdoc cref="ObserveAsync"/>
+    public async Task<Observation> LookAsync(Destination destination, string reference, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        if (destination.Repository is not { } repository)
+        {
+            return Observation.None;
+        }
+
+        var evidence = new List<Evidence>();
+        try
+        {
+            // 404 without being asked for credentials, or with a token for this very repository, is public too: an outsider may read, there is only nothing yet.
+            var found = await anonymous.AloneAsync(
+                repository,
+                (request, answer) => evidence.Add(new($"{request} (anonymous)", answer, anonymous.Time.GetUtcNow())),
+                client => client.FindManifestAsync(reference, cancellationToken)).ConfigureAwait(false);
+            return new(ObservedVisibility.Public, evidence, null) { IsServed = found is not null };
+        }
+        catch (RegistryException e) when (e.Failure is RegistryFailure.CredentialsMissing or RegistryFailure.Denied or RegistryFailure.CredentialsRefused)
+        {
+            return new(ObservedVisibility.Refused, evidence, null);
+        }
+        catch (RegistryException e) when (e.Failure is not RegistryFailure.WrongContent)
+        {
+            return new(ObservedVisibility.Unknown, evidence, null) { Why = e.Message };
+        }
+    }
+
+    private async Task<bool> HasCredentialAsync(RepositoryReference repository, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await connections.CredentialAsync(repository, cancellationToken).ConfigureAwait(false) is not null;
+        }
+        catch (CredentialException)
+        {
+            // Who needs it hears of it: the requests with credentials.
+            return false;
+        }
+    }
+
+    private async Task<Observation> AskGitHubAsync(RepositoryReference repository, Observation look, CancellationToken cancellationToken)
+    {
+        if (connections.GitHub(repository) is not { } api || !repository.Name.Contains('/', StringComparison.Ordinal))
+        {
+            return look;
+        }
+
+        var owner = await api.FindOwnerAsync(repository.Owner, cancellationToken).ConfigureAwait(false);
+        if (owner.Value is not { } account)
+        {
+            return With(look, owner.Evidence) with { Api = owner.Verdict, ApiWhy = owner.Why, HasNoOwner = owner.Verdict == ApiVerdict.NotFound };
+        }
+
+        var package = await api.FindPackageAsync(account, repository.Name[(repository.Owner.Length + 1)..], cancellationToken).ConfigureAwait(false);
+        return With(With(look, owner.Evidence), package.Evidence) with
+        {
+            Api = package.Verdict,
+            ApiWhy = package.Why,
+            IsOrganization = account.IsOrganization,
+            Package = package.Value is { } found ? new(found.Visibility, account.IsOrganization, found.Repository) : null,
+        };
+    }
+
+    private async Task<Observation> AskDockerHubAsync(RepositoryReference repository, Observation look, CancellationToken cancellationToken)
+    {
+        if (connections.DockerHub(repository) is not { } api)
+        {
+            return look;
+        }
+
+        var reading = await api.FindAsync(repository.Name, cancellationToken).ConfigureAwait(false);
+        return With(look, reading.Evidence) with
+        {
+            Api = reading.Verdict,
+            ApiWhy = reading.Why,
+            Package = reading.Value is { } found ? new(found.IsPrivate ? "private" : "public", null, null) : null,
+        };
+    }
+
+    /// <summary>Whether it is there for the credentials, where no API said so: the registry itself knows too.</summary>
+    private async Task<Observation> LookForItAsync(RepositoryReference repository, Observation look, CancellationToken cancellationToken)
+    {
+        var request = $"GET {connections.Endpoint(repository.Host).BaseAddress.GetLeftPart(UriPartial.Authority)}/v2/{repository.Name}/tags/list";
+        try
+        {
+            var isThere = await connections.Open(repository).RepositoryExistsAsync(cancellationToken).ConfigureAwait(false);
+            return With(look, new(request, isThere ? "200" : "not there for these credentials", connections.Time.GetUtcNow())) with { Seen = isThere ? ObservedVisibility.Refused : ObservedVisibility.Missing };
+        }
+        catch (Exception e) when (RegistryErrors.Know(e))
+        {
+            return With(look, new(request, "no answer that counts", connections.Time.GetUtcNow())) with { Seen = ObservedVisibility.Unknown, Why = e.Message };
+        }
+    }
+
+    private static Observation With(Observation look, Evidence? evidence) => evidence is null ? look : look with { Evidence = [.. look.Evidence, evidence] };
 }

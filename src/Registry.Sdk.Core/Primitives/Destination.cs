@@ -81,7 +81,7 @@ public static class DestinationParser
         var seen = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var item in items)
         {
-            if (ParseOne(item, projectDirectory, property, editions, diagnostics) is not { } destination)
+            if (ParseOne(item, endpoints, projectDirectory, property, editions, diagnostics) is not { } destination)
             {
                 continue;
             }
@@ -103,14 +103,14 @@ public static class DestinationParser
         return destinations;
     }
 
-    private static Destination? ParseOne(DestinationItem item, string projectDirectory, string property, IReadOnlyList<string> editions, ICollection<Diagnostic> diagnostics)
+    private static Destination? ParseOne(DestinationItem item, EndpointMap endpoints, string projectDirectory, string property, IReadOnlyList<string> editions, ICollection<Diagnostic> diagnostics)
     {
         var text = item.Include.Trim();
         if (text.StartsWith(LayoutDirectory.Prefix, StringComparison.Ordinal))
         {
             if (LayoutDirectory.Parse(text, projectDirectory, out var why) is { } layout)
             {
-                return WithMetadata(layout, item, text, editions, diagnostics);
+                return WithMetadata(layout, item, text, endpoints, editions, diagnostics);
             }
 
             diagnostics.Add(DiagnosticCodes.BadLayoutPath.Report($"The destination '{PlainText.Of(text)}' is no OCI layout directory: {why} Correct {property}."));
@@ -138,10 +138,10 @@ public static class DestinationParser
             return null;
         }
 
-        return WithMetadata(repository, item, text, editions, diagnostics);
+        return WithMetadata(repository, item, text, endpoints, editions, diagnostics);
     }
 
-    private static Destination? WithMetadata(ImagePlace place, DestinationItem item, string text, IReadOnlyList<string> editions, ICollection<Diagnostic> diagnostics)
+    private static Destination? WithMetadata(ImagePlace place, DestinationItem item, string text, EndpointMap endpoints, IReadOnlyList<string> editions, ICollection<Diagnostic> diagnostics)
     {
         var good = true;
         var on = DefaultOn;
@@ -157,6 +157,18 @@ public static class DestinationParser
         {
             diagnostics.Add(DiagnosticCodes.BadVisibility.Report(
                 $"The destination '{text}' has Visibility=\"{item.Visibility}\". Use public, private or internal."));
+            good = false;
+        }
+        else if (visibility != Visibility.Undeclared && place is LayoutDirectory)
+        {
+            diagnostics.Add(DiagnosticCodes.VisibilityOfDirectory.Report(
+                $"The destination '{PlainText.Of(text)}' has Visibility=\"{item.Visibility}\", but it is a directory: who may read it its file system says. Remove the Visibility metadata."));
+            good = false;
+        }
+        else if (visibility == Visibility.Internal && place is RepositoryReference repository && PackageServices.ByName(repository.Host) != PackageService.GitHub && PackageServices.Of(endpoints.Resolve(repository.Host)) != PackageService.GitHub)
+        {
+            diagnostics.Add(DiagnosticCodes.InternalNotHere.Report(
+                $"The destination '{text}' has Visibility=\"internal\", but {repository.Host} knows public and private alone; internal is for packages of an organisation at GitHub. Write Visibility=\"private\"."));
             good = false;
         }
 

@@ -99,6 +99,10 @@ public static class DiagnosticCodes
 
     public static readonly DiagnosticDescriptor DockerFormatInLayout = new("RSDK5010", Warning, "An image in Docker's format goes to an oci: destination, where skopeo and umoci do not find its tags", "Set ContainerImageFormat to OCI.");
     public static readonly DiagnosticDescriptor ReleaseVanished = new("RSDK5011", Error, "The released image that was found before building is no longer where it was", "Publish again.");
+    public static readonly DiagnosticDescriptor CouldBeBornPublic = new("RSDK5020", Error, "A destination declared private or internal does not exist, and its first push could make it readable by more people", "Create it private first, or push it first with what makes it private (the message says which).");
+    public static readonly DiagnosticDescriptor OwnerNotFound = new("RSDK5021", Error, "GitHub knows no user or organisation of a destination's owner name", "Correct the name in the ContainerDestination.");
+    public static readonly DiagnosticDescriptor WillNotLink = new("RSDK5022", Warning, "A package at GitHub will be linked to no git repository by the image's source label", "Set RepositoryUrl to https://SERVER/OWNER/NAME of a repository of the package's owner, without .git.");
+    public static readonly DiagnosticDescriptor NotCreated = new("RSDK5023", Error, "A repository at Docker Hub could not be created private before the first push", "Create it private at hub.docker.com, or use an access token that may create repositories.");
 
     // 6xxx transfer
     public static readonly DiagnosticDescriptor TransferFailed = new("RSDK6001", Error, "Sending to a destination failed", "Publish again: what arrived is not sent twice.");
@@ -114,6 +118,8 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor PublicIsRefused = new("RSDK7002", Error, "A destination declared public can't be read without credentials", "Make the repository public, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor VisibilityUnknown = new("RSDK7003", Error, "Who can read a destination could not be found out", "Publish again; or remove the destination's Visibility.");
     public static readonly DiagnosticDescriptor PublicIsRefusedWarning = new("RSDK7004", Warning, "A destination declared public can't be read without credentials (RegistrySdkVisibilityMismatch=warn)", "Make the repository public, or correct the destination's Visibility.");
+    public static readonly DiagnosticDescriptor VisibilityDiffers = new("RSDK7010", Error, "A package at GitHub is internal and declared private, or the other way", "Change the package's visibility in its settings, or correct the destination's Visibility.");
+    public static readonly DiagnosticDescriptor VisibilityDiffersWarning = new("RSDK7011", Warning, "A package at GitHub is private and declared internal (RegistrySdkVisibilityMismatch=warn)", "Change the package's visibility in its settings, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor PackageMissing = new("RSDK7030", Error, "A package that is to be verified is not there", "Publish it; correct the ContainerDestination; or set its Optional=\"true\".");
     public static readonly DiagnosticDescriptor PackageWithoutTags = new("RSDK7031", Error, "A package has no tag, so nothing of it can be pulled by name", "Publish it.");
     public static readonly DiagnosticDescriptor ReleaseMissingHere = new("RSDK7032", Error, "The newest release of an image is not at all its destinations", "Publish that release again: what arrived is not sent twice.");
@@ -124,7 +130,6 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor PlatformsIncomplete = new("RSDK7037", Error, "A platform of an image is not there, or not at all its destinations", "Publish it again for all its platforms.");
     public static readonly DiagnosticDescriptor NotFoundOut = new("RSDK7038", Error, "Something that is to be verified could not be found out", "Verify again; see whether the registry of the message works.");
     public static readonly DiagnosticDescriptor NotReadable = new("RSDK7039", Error, "A package that is not public can't be looked into with the credentials that are there", "Log in (docker login <host>), or add a RegistrySdkCredential item.");
-    public static readonly DiagnosticDescriptor OtherVisibility = new("RSDK7040", Error, "A package has another visibility than it is declared with", "Change it in the package's settings, or correct its Visibility.");
     public static readonly DiagnosticDescriptor ComposeImageRefused = new("RSDK7041", Error, "An image of a compose file can't be pulled by a newcomer", "Make it public, publish it, or correct image: in the compose file.");
     public static readonly DiagnosticDescriptor ComposePlatformMissing = new("RSDK7042", Error, "An image of a compose file is not there for the platform it would run on", "Publish it for that platform, or set platform: in the compose file.");
     public static readonly DiagnosticDescriptor MissingOrClosed = new("RSDK7043", Warning, "An optional package is missing, or is there and not readable: which one can't be told without credentials", "Log in (docker login <host>), or add a RegistrySdkCredential item.");
@@ -152,6 +157,8 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor BadDestinationTags = new("RSDK9015", Error, "A destination's Tags metadata holds an illegal tag", "Correct the Tags metadata: [A-Za-z0-9_][A-Za-z0-9._-]{0,127}, separated by ';'.");
     public static readonly DiagnosticDescriptor BadSwitch = new("RSDK9016", Error, "A RegistrySdk property has a value it can't have", "Correct the property of the message.");
     public static readonly DiagnosticDescriptor MisspeltMetadata = new("RSDK9017", Error, "An item's metadata is written almost like one that Registry.Sdk knows", "Correct the name of the metadata.");
+    public static readonly DiagnosticDescriptor InternalNotHere = new("RSDK9020", Error, "A destination is declared internal where only public and private exist", "Use Visibility=\"private\" or \"public\"; internal is for packages of an organisation at GitHub.");
+    public static readonly DiagnosticDescriptor VisibilityOfDirectory = new("RSDK9021", Error, "An oci: destination has a Visibility", "Remove the Visibility metadata: who may read a directory its file system says.");
 
     public static readonly DiagnosticDescriptor BadOptional = new("RSDK9025", Error, "A destination's Optional is neither true nor false", "Use true or false.");
     public static readonly DiagnosticDescriptor ComposeFileMissing = new("RSDK9026", Error, "A compose file can't be read", "Correct the ContainerComposeFile, or what names the file in include:, extends: or env_file:.");

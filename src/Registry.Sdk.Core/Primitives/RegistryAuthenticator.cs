@@ -61,6 +61,9 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
     private readonly ConcurrentDictionary<string, Access> _access = new(StringComparer.Ordinal);
     private IReadOnlyList<AuthChallenge> _challenges = [];
 
+    /// <summary>Hears every request to a token server and its answer, as evidence has them.</summary>
+    public Action<string, string>? Heard { get; init; }
+
     /// <summary>How long a token server may be silent.</summary>
     public TimeSpan TokenTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
@@ -370,12 +373,12 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             }
             catch (Exception e) when (RegistryClient.IsTransport(e, cancellationToken))
             {
-                trace?.Invoke($"{method} {Redactor.Words($"{address.Scheme}://{address.Authority}{address.AbsolutePath}")} failed: {RegistryClient.Explain(e, Redactor)}");
+                Tell($"failed: {RegistryClient.Explain(e, Redactor)}");
                 throw Redactor.Fail(RegistryClient.FailureOf(e), endpoint.Host, $"The token server {server} of {endpoint.Host} can't be reached: {RegistryClient.Explain(e, Redactor)}", e);
             }
 
-            trace?.Invoke($"{method} {Redactor.Words($"{address.Scheme}://{address.Authority}{address.AbsolutePath}")} {(int)response.StatusCode}");
             var status = (int)response.StatusCode;
+            Tell($"{status}");
             var isRedirect = status is 307 or 308 || (status is 301 or 302 or 303 && method == HttpMethod.Get);
             if (!isRedirect || response.Headers.Location is not { } location)
             {
@@ -394,6 +397,13 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             }
 
             address = next;
+        }
+
+        void Tell(string answer)
+        {
+            var asked = $"{method} {Redactor.Words($"{address.Scheme}://{address.Authority}{address.AbsolutePath}")}";
+            trace?.Invoke($"{asked} {answer}");
+            Heard?.Invoke(asked, answer);
         }
     }
 

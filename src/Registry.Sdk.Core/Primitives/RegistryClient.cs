@@ -51,6 +51,9 @@ public sealed partial class RegistryClient : IImageRepository
     /// <summary>Where the credential in use came from; null while anonymous.</summary>
     public string? CredentialSource => _authenticator.SourceOf(Repository.Name);
 
+    /// <summary>Hears every request and its answer, as evidence has them.</summary>
+    internal Action<string, string>? Heard { get; init; }
+
     /// <summary>How long the registry may be silent.</summary>
     internal TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(100);
 
@@ -591,12 +594,12 @@ public sealed partial class RegistryClient : IImageRepository
             }
             catch (Exception e) when (IsTransport(e, cancellationToken))
             {
-                _trace($"{method} {Shown(address)} failed: {Explain(e, Redactor)}");
+                Tell($"failed: {Explain(e, Redactor)}");
                 throw Unreachable(what, e);
             }
 
-            _trace($"{method} {Shown(address)} {(int)response.StatusCode}");
             var status = (int)response.StatusCode;
+            Tell($"{status}");
             if (status == 417 && expects)
             {
                 // A proxy that does not know Expect is asked without it (RFC 9110, 10.1.1).
@@ -618,6 +621,13 @@ public sealed partial class RegistryClient : IImageRepository
             }
 
             address = Resolve(address, location, what);
+        }
+
+        void Tell(string answer)
+        {
+            var asked = $"{method} {Shown(address)}";
+            _trace($"{asked} {answer}");
+            Heard?.Invoke(asked, answer);
         }
     }
 

@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+
 namespace Registry.Sdk.Core.Primitives;
 
 /// <summary>The connections of one publish: one client per repository, one authenticator per registry, one handler for all.</summary>
@@ -12,6 +15,10 @@ public sealed class RegistryConnections : IDisposable
     private readonly HttpMessageInvoker _loopback;
     private readonly Dictionary<string, RegistryAuthenticator> _authenticators = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
+
+    // What the services' APIs said that does not change during a run.
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, Lazy<Task<ApiReading<GitHubOwner>>>>> _gitHubOwners = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, AuthenticationHeaderValue> _dockerHubLogins = new(StringComparer.Ordinal);
 
     /// <summary>Opens nothing yet.</summary>
     /// <param name="endpoints">Where registries answer.</param>
@@ -34,6 +41,15 @@ public sealed class RegistryConnections : IDisposable
 
     /// <summary>How long a token server may be silent.</summary>
     internal TimeSpan TokenTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a service's own API may be silent: what it says is asked for along the way, and mostly not needed.</summary>
+    internal TimeSpan ApiTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The process's environment: it names the API of a GitHub server that a job runs on.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The clock of evidence and of waiting.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>Keeps the secrets that were used over these connections out of what is said.</summary>
     public Redactor Redactor { get; }
@@ -62,7 +78,7 @@ public sealed class RegistryConnections : IDisposable
         var endpoint = _endpoints.Resolve(repository.Host);
         lock (_lock)
         {
-            var http = endpoint.IsLoopback ? _loopback : _http;
+            var http = Http(endpoint.IsLoopback);
             if (!_authenticators.TryGetValue(repository.Host.Name, out var authenticator))
             {
                 _authenticators.Add(repository.Host.Name, authenticator = new(endpoint, _credentials, http, _trace, Redactor) { TokenTimeout = TokenTimeout });
@@ -70,6 +86,79 @@ public sealed class RegistryConnections : IDisposable
 
             return new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout };
         }
+    }
+
+    /// <summary>What a repository's registry is shown, or null. Its secret is then known to <see cref="Redactor"/>.</summary>
+    /// <exception cref="CredentialException">A source exists but can't be read.</exception>
+    public async Task<Credential?> CredentialAsync(RepositoryReference repository, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(repository);
+        return await CredentialAsync(_endpoints.Resolve(repository.Host), repository, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>GitHub's API for the owner of a package; null where the registry is none of GitHub's, or has no API to ask.</summary>
+    /// <param name="repository">The package.</param>
+    public IGitHubApi? GitHub(RepositoryReference repository)
+    {
+        ArgumentNullException.ThrowIfNull(repository);
+        var endpoint = _endpoints.Resolve(repository.Host);
+        return PackageServices.Of(endpoint) == PackageService.GitHub && PackageServices.Api(endpoint, Environment) is { } address
+            ? new GitHubApi(Service(address, repository.Host), c => ApiCredentialAsync(endpoint, address, repository, c), _gitHubOwners.GetOrAdd(repository.Host.Name, static _ => new(StringComparer.OrdinalIgnoreCase)))
+            : null;
+    }
+
+    /// <summary>Docker Hub's API; null where the registry is not Docker Hub, or has no API to ask.</summary>
+    /// <param name="repository">The repository whose credential is shown.</param>
+    public IDockerHubApi? DockerHub(RepositoryReference repository)
+    {
+        ArgumentNullException.ThrowIfNull(repository);
+        var endpoint = _endpoints.Resolve(repository.Host);
+        return PackageServices.Of(endpoint) == PackageService.DockerHub && PackageServices.Api(endpoint, Environment) is { } address
+            ? new DockerHubApi(Service(address, repository.Host), c => ApiCredentialAsync(endpoint, address, repository, c), _dockerHubLogins)
+            : null;
+    }
+
+    /// <summary>
+    /// Does something with a client of its own, which knows no token of earlier requests: it goes the whole way that a newcomer goes.
+    /// </summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="heard">Hears every request and its answer.</param>
+    /// <param name="action">What is done.</param>
+    internal async Task<T> AloneAsync<T>(RepositoryReference repository, Action<string, string> heard, Func<RegistryClient, Task<T>> action)
+    {
+        var endpoint = _endpoints.Resolve(repository.Host);
+        var http = Http(endpoint.IsLoopback);
+        void Told(string request, string answer) => heard(request, PlainText.Of(Redactor.Finish(answer)));
+        using var authenticator = new RegistryAuthenticator(endpoint, _credentials, http, _trace, Redactor) { TokenTimeout = TokenTimeout, Heard = Told };
+        return await action(new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout, Heard = Told }).ConfigureAwait(false);
+    }
+
+    private ServiceApi Service(Uri address, RegistryHost host)
+        => new(address, host, Http(RegistryHost.IsLoopbackName(address.Host)), Redactor, _trace, Time, ApiTimeout);
+
+    private HttpMessageInvoker Http(bool isLoopback) => isLoopback ? _loopback : _http;
+
+    /// <summary>
+    /// The registry's secret, where it may be shown to the API. An item can put the API to another party than the registry: then that party gets what it
+    /// would get if it were the registry, and no more.
+    /// </summary>
+    private async Task<Credential?> ApiCredentialAsync(RegistryEndpoint endpoint, Uri api, RepositoryReference repository, CancellationToken cancellationToken)
+    {
+        var original = endpoint with { IsMapped = false, Api = null, BaseAddress = EndpointMap.Empty.Resolve(endpoint.Host).BaseAddress };
+        var isOriginal = !endpoint.IsMapped || (PackageServices.Api(original, Environment) is { } own && own.Scheme == api.Scheme && own.Authority == api.Authority);
+        var shown = isOriginal ? original : endpoint with { BaseAddress = new(api.GetLeftPart(UriPartial.Authority)) };
+        return await CredentialAsync(shown, repository, cancellationToken).ConfigureAwait(false) is { } credential && PackageServices.IsOwnApi(endpoint, Environment, credential) ? credential : null;
+    }
+
+    private async Task<Credential?> CredentialAsync(RegistryEndpoint endpoint, RepositoryReference repository, CancellationToken cancellationToken)
+    {
+        var credential = await _credentials.FindAsync(endpoint, repository, cancellationToken).ConfigureAwait(false);
+        if (credential is not null)
+        {
+            Redactor.Learn(credential, repository);
+        }
+
+        return credential;
     }
 
     /// <inheritdoc/>

@@ -48,6 +48,7 @@ public static class ConsoleReport
         }
 
         lines.AddRange(Table(report, plan).Select(l => "    " + l));
+        lines.AddRange(plan.Destinations.Select(d => Visible(report, d)).OfType<string>().Select(l => "    " + l));
         lines.AddRange(plan.LeftOut.Select(l => $"    {l.Destination}: left out, {l.Why}"));
         if (report.PlanOnly)
         {
@@ -70,6 +71,24 @@ public static class ConsoleReport
         < 1_000_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0.0} MB"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.00} GB"),
     };
+
+    /// <summary>Who can see a destination, as far as it was looked at, and what a person has to click; null for a directory.</summary>
+    internal static string? Visible(PublishReport report, DestinationPlan plan)
+    {
+        var after = report.Verification?.Destinations.FirstOrDefault(d => d.Destination == plan.Destination);
+        var observed = after?.Observed ?? plan.Observed;
+        var api = (after?.Observation.Package ?? plan.Observation.Package)?.Visibility;
+        var who = observed switch
+        {
+            ObservedVisibility.Public => "anyone can read it",
+            ObservedVisibility.Refused when api == "internal" => "members of the organisation can read it (internal), outsiders are refused",
+            ObservedVisibility.Refused => $"outsiders are refused{(api == "private" ? " (private)" : string.Empty)}",
+            ObservedVisibility.Missing => "outsiders are refused; it is not there for our credentials",
+            ObservedVisibility.Unknown => "who can read it was not found out",
+            _ => null,
+        };
+        return who is null ? null : $"{plan.Destination}: {who}{(after is null && !report.PlanOnly && report.Transfer is not null ? " (seen before the push)" : string.Empty)}{(after?.Click is { } click ? $"; {click}" : string.Empty)}";
+    }
 
     private static IEnumerable<string> Table(PublishReport report, Plan plan)
     {

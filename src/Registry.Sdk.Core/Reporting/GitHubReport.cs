@@ -76,6 +76,16 @@ public static class GitHubReport
             }
 
             text.Append('\n');
+            foreach (var seen in report.Verification?.Destinations ?? [])
+            {
+                if (report.Plan?.Destinations.FirstOrDefault(d => d.Destination == seen.Destination) is { } plan && ConsoleReport.Visible(report, plan) is { } visible)
+                {
+                    // The links are composed by us, of names that hold nothing Markdown knows.
+                    text.Append("- ").Append(Escape(visible)).AppendJoin(string.Empty, seen.Links.Select(l => $" [settings](<{l}>)")).Append('\n');
+                }
+            }
+
+            text.Append('\n');
         }
         else if (report.Plan is { Destinations.Count: 0 } plan)
         {

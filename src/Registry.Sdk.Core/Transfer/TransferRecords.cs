@@ -61,6 +61,9 @@ public sealed record DestinationResult
 
     /// <summary>Whether the image is there, by digest.</summary>
     public bool HoldsImage { get; init; }
+
+    /// <summary>What was done and seen of its visibility meanwhile: Docker Hub's creation, the look right before the first tag.</summary>
+    public IReadOnlyList<Evidence> Evidence { get; init; } = [];
 }
 
 /// <summary>Output of the Transfer stage. It exists also after a failure: then some tags are pending and <see cref="Errors"/> says why.</summary>

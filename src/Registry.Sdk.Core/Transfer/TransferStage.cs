@@ -19,15 +19,22 @@ public static class TransferStage
     private static readonly TimeSpan[] ReadBackDelays = [TimeSpan.Zero, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)];
 
     /// <summary>Runs the stage.</summary>
+    /// <param name="input">See <see cref="TransferInput"/>.</param>
+    /// <param name="connections">Connections with the user's credentials.</param>
+    /// <param name="anonymous">Connections without any, for what an outsider sees right before the first tag.</param>
+    /// <param name="history">The commit history.</param>
+    /// <param name="progress">Hears how it goes on.</param>
+    /// <param name="cancellationToken">Stops it.</param>
     public static async Task<TransferResult> RunAsync(
-        TransferInput input, RegistryConnections connections, ICommitHistory history, ITransferProgress progress, CancellationToken cancellationToken)
+        TransferInput input, RegistryConnections connections, RegistryConnections anonymous, ICommitHistory history, ITransferProgress progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(connections);
+        ArgumentNullException.ThrowIfNull(anonymous);
 
         // A base layer is fetched once for all destinations, so its fetch must not end because one of them failed: it has a token of its own.
         using var fetching = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var run = new Run(input, connections, history, progress, fetching.Token);
+        var run = new Run(input, connections, anonymous, history, progress, fetching.Token);
         try
         {
             return await run.GoAsync(cancellationToken).ConfigureAwait(false);
@@ -45,7 +52,7 @@ public static class TransferStage
         }
     }
 
-    private sealed class Run(TransferInput input, RegistryConnections connections, ICommitHistory history, ITransferProgress progress, CancellationToken fetching)
+    private sealed class Run(TransferInput input, RegistryConnections connections, RegistryConnections anonymous, ICommitHistory history, ITransferProgress progress, CancellationToken fetching)
     {
         private readonly ConcurrentBag<Diagnostic> _errors = [];
         private readonly ConcurrentDictionary<Digest, Lazy<Task<string>>> _fetches = new();
@@ -53,7 +60,14 @@ public static class TransferStage
 
         public async Task<TransferResult> GoAsync(CancellationToken cancellationToken)
         {
-            // First write: the push right, on all. It either stands everywhere or nothing further happens.
+            // What must be born private is made so first: a push would make it as the account's default says.
+            await ForAllAsync(CreateAsync, _work.Where(w => w.Plan.CreatePrivate is not null).OrderByDescending(w => w.Plan.CreatePrivate), cancellationToken).ConfigureAwait(false);
+            if (!_errors.IsEmpty)
+            {
+                return Result();
+            }
+
+            // First write of content: the push right, on all. It either stands everywhere or nothing further happens.
             await ForAllAsync(ProvePushRightAsync, _work.Where(w => w.Plan.HasWork), cancellationToken).ConfigureAwait(false);
             if (!_errors.IsEmpty)
             {
@@ -74,6 +88,16 @@ public static class TransferStage
             if (!_errors.IsEmpty)
             {
                 return Result();
+            }
+
+            // Someone may have made public meanwhile what was declared private. By digest alone nobody finds the image; by a tag everybody does.
+            if (_work.Exists(w => w.Plan.Tags.Any(t => t.Action != TagAction.Keep)))
+            {
+                await ForAllAsync(LookAgainAsync, _work.Where(w => w.Plan.Destination is { Repository: not null, Visibility: Visibility.Private or Visibility.Internal }), cancellationToken).ConfigureAwait(false);
+                if (!_errors.IsEmpty)
+                {
+                    return Result();
+                }
             }
 
             // Tags in rounds over all destinations: immutable, floating, and last of all `latest`, which people pull without thinking.
@@ -124,6 +148,62 @@ public static class TransferStage
             finally
             {
                 work.Duration += clock.Elapsed;
+            }
+        }
+
+        private async Task CreateAsync(Work work, CancellationToken cancellationToken)
+        {
+            var destination = work.Plan.Destination;
+            if (work.Plan.CreatePrivate is not { } isPrivate || destination.Repository is not { } repository || connections.DockerHub(repository) is not { } api)
+            {
+                return;
+            }
+
+            var created = await api.CreateAsync(repository.Name, isPrivate, cancellationToken).ConfigureAwait(false);
+            if (created.Value is null && created.Verdict == ApiVerdict.NoAnswer)
+            {
+                // Made by someone else meanwhile, or made and not answered: what is there counts.
+                var found = await api.FindAsync(repository.Name, cancellationToken).ConfigureAwait(false);
+                created = found.Value is null ? created : found;
+            }
+
+            if (created.Evidence is { } evidence)
+            {
+                work.Evidence = [evidence];
+            }
+
+            var word = isPrivate ? "private" : "public";
+            if (created.Value?.IsPrivate == isPrivate)
+            {
+                progress.Note($"{destination}: created {word} at Docker Hub");
+            }
+            else if (isPrivate)
+            {
+                _errors.Add(DiagnosticCodes.NotCreated.Report(
+                    $"{destination} is declared private and does not exist, and could not be created private before the first push: {(created.Value is null ? created.Why.TrimEnd('.') : "Docker Hub made it public")}. No image was sent. Create it private at https://hub.docker.com/repository/create?namespace={repository.Owner}, or use an access token that may create repositories."));
+            }
+            else
+            {
+                // The push makes it, and what it came to is looked at afterwards.
+                progress.Note($"{destination}: could not be created public beforehand ({(created.Value is null ? created.Why : "Docker Hub made it private")}); the first push makes it");
+            }
+        }
+
+        private async Task LookAgainAsync(Work work, CancellationToken cancellationToken)
+        {
+            var destination = work.Plan.Destination;
+            var seen = await new VisibilityObserver(connections, anonymous).LookAsync(destination, work.Image.Manifest.Descriptor.Digest.ToString(), cancellationToken).ConfigureAwait(false);
+            work.Evidence = [.. work.Evidence, .. seen.Evidence];
+            var word = destination.Visibility == Visibility.Private ? "private" : "internal";
+            if (seen.Seen == ObservedVisibility.Public)
+            {
+                _errors.Add(DiagnosticCodes.PrivateIsPublic.Report(
+                    $"{destination} is declared {word}, and was made readable by anyone while the image was sent. No tag was written there or anywhere; what was sent can be read there by digest. Make the repository {word} at once, or delete it; or correct its Visibility."));
+            }
+            else if (seen.Seen == ObservedVisibility.Unknown)
+            {
+                _errors.Add(DiagnosticCodes.VisibilityUnknown.Report(
+                    $"{destination} is declared {word}, but right before the first tag it could not be found out who can read it: {seen.Why.TrimEnd('.')}. No tag was written there or anywhere. Publish again: what arrived is not sent twice."));
             }
         }
 
@@ -332,6 +412,7 @@ public static class TransferStage
                     BytesSkipped = work.Skipped,
                     Duration = work.Duration,
                     HoldsImage = work.HoldsImage,
+                    Evidence = work.Evidence,
                 });
             }
 
@@ -365,6 +446,8 @@ public static class TransferStage
         public TimeSpan Duration { get; set; }
 
         public bool HoldsImage { get; set; }
+
+        public IReadOnlyList<Evidence> Evidence { get; set; } = [];
     }
 
     private sealed class FetchException(BlobSource from, Exception inner) : Exception(inner.Message, inner)

@@ -104,8 +104,9 @@ public static class FleetStage
         }
         catch (Exception e) when (RepositoryLook.IsRefusal(e))
         {
-            links = SettingsLinks.Of(image.Name.Repository, null);
-            Report(DiagnosticCodes.ComposeImageRefused, $"a newcomer can't pull {where}: it is not public, or not there. Make it public{SettingsLinks.InWords(links)}, or correct image:.");
+            var endpoint = world.Connections.Endpoint(image.Name.Repository.Host);
+            links = PackageServices.SettingsPages(endpoint, image.Name.Repository, null);
+            Report(DiagnosticCodes.ComposeImageRefused, $"a newcomer can't pull {where}: it is not public, or not there. Make it public {PackageServices.SettingsPlace(endpoint, image.Name.Repository, null)}, or correct image:.");
         }
         catch (RegistryException e)
         {
@@ -227,6 +228,12 @@ public static class FleetStage
             }
         }
 
+        private bool? IsOrganization => _observation.IsOrganization ?? _observation.Package?.IsOrganization;
+
+        private IReadOnlyList<string> Pages => PackageServices.SettingsPages(world.Connections.Endpoint(Repository.Host), Repository, IsOrganization);
+
+        private string Place => PackageServices.SettingsPlace(world.Connections.Endpoint(Repository.Host), Repository, IsOrganization);
+
         private string Login => $"Log in (docker login {Repository.Host}), or add <RegistrySdkCredential Include=\"{Repository.Host}\" UsernameVariable=\"…\" PasswordVariable=\"…\" />.";
 
         private async Task ObserveAsync(CancellationToken cancellationToken)
@@ -234,15 +241,13 @@ public static class FleetStage
             _observation = await world.Gates.RunAsync(Repository.Host, () => world.Observer.ObserveAsync(Destination, "latest", cancellationToken), cancellationToken).ConfigureAwait(false);
             if (_observation.Seen is ObservedVisibility.Unknown or ObservedVisibility.NotObserved)
             {
-                // With what was asked and answered: asked once more, so that there is a reason to print.
-                var why = string.Join("; ", _observation.Evidence.Select(e => $"{e.Request}: {e.Answer}"));
-                if (why.Length == 0)
-                {
-                    await world.Look(Repository, isOutsider: true, _evidence).ManifestAsync("latest", cancellationToken).ConfigureAwait(false);
-                    why = string.Join("; ", _evidence.Select(e => $"{e.Request}: {e.Answer}"));
-                }
+                Report(DiagnosticCodes.NotFoundOut, $"who can read it could not be found out: {(_observation.Why.Length > 0 ? _observation.Why : string.Join("; ", _observation.Evidence.Select(e => $"{e.Request}: {e.Answer}")) + ".")} Verify again.");
+                return;
+            }
 
-                Report(DiagnosticCodes.NotFoundOut, $"who can read it could not be found out ({why}). Verify again.");
+            if (_observation.HasNoOwner)
+            {
+                Report(DiagnosticCodes.OwnerNotFound, $"GitHub knows no user or organisation '{Repository.Owner}'. Correct the name in the ContainerDestination.");
                 return;
             }
 
@@ -295,9 +300,8 @@ public static class FleetStage
         {
             var isThere = _observation.Package is not null;
 
-            // A 404 to a credential, or a refusal of one that could have seen it; to an outsider both look the same.
-            var isToldMissing = !isThere && (IsPublic || (_observation.Seen == ObservedVisibility.Missing && credential is not null)
-                || _observation.Evidence.Any(e => !e.Request.EndsWith("(anonymous)", StringComparison.Ordinal) && e.Answer.StartsWith("404", StringComparison.Ordinal)));
+            // An account was told so; to an outsider missing and closed look the same.
+            var isToldMissing = !isThere && (IsPublic || _observation.Seen == ObservedVisibility.Missing);
             if (isToldMissing && Destination.IsOptional)
             {
                 _isMissing = true;
@@ -305,10 +309,10 @@ public static class FleetStage
             }
             else if (isToldMissing)
             {
-                _links = Destination.Visibility == Visibility.Public && credential is not null ? SettingsLinks.Of(Repository, null) : [];
+                _links = Destination.Visibility == Visibility.Public && !IsPublic ? Pages : [];
                 Report(
                     DiagnosticCodes.PackageMissing,
-                    $"it is not there{(credential is null ? string.Empty : $", or the account from {credential} may not see it")}. Publish it, correct the ContainerDestination, or set Optional=\"true\"{(_links.Count == 0 ? string.Empty : $"; if it is there, make it public{SettingsLinks.InWords(_links)}")}.");
+                    $"it is not there{(credential is null ? string.Empty : $", or the account from {credential} may not see it")}. Publish it, correct the ContainerDestination, or set Optional=\"true\"{(_links.Count == 0 ? string.Empty : $"; if it is there, make it public {Place}")}.");
             }
             else if (isThere || !Destination.IsOptional)
             {
@@ -338,18 +342,18 @@ public static class FleetStage
             var word = declared.ToString().ToLowerInvariant();
             if (declared == Visibility.Public && !IsPublic)
             {
-                _links = SettingsLinks.Of(Repository, _observation.Package?.IsOrganization);
-                Report(DiagnosticCodes.PublicIsRefused, $"it is declared public, and an outsider is refused: {(api is null ? "it is not public, or not there" : $"it is {api}")}. Make it public{SettingsLinks.InWords(_links)}, then verify again.");
+                _links = Pages;
+                Report(DiagnosticCodes.PublicIsRefused, $"it is declared public, and an outsider is refused: {(api is null ? "it is not public, or not there" : $"it is {api}")}. Make it public {Place}, then verify again.");
             }
             else if (declared != Visibility.Public && IsPublic)
             {
-                _links = SettingsLinks.Of(Repository, _observation.Package?.IsOrganization);
-                Report(DiagnosticCodes.PrivateIsPublic, $"it is declared {word}, and anyone can read it. Make it {word}{SettingsLinks.InWords(_links)} (GitHub makes no public package private again: delete it there and publish anew), or correct its Visibility.");
+                _links = Pages;
+                Report(DiagnosticCodes.PrivateIsPublic, $"it is declared {word}, and anyone can read it. Make it {word} {Place} (GitHub makes no public package private again: delete it there and publish anew), or correct its Visibility.");
             }
             else if (api is not null && api != word && !IsPublic)
             {
-                _links = SettingsLinks.Of(Repository, _observation.Package?.IsOrganization);
-                Report(DiagnosticCodes.OtherVisibility, $"it is declared {word}, and is {api}. Change it{SettingsLinks.InWords(_links)}, or correct its Visibility.");
+                _links = Pages;
+                Report(DiagnosticCodes.VisibilityDiffers, $"it is declared {word}, and is {api}. Change it {Place}, or correct its Visibility.");
             }
         }
 

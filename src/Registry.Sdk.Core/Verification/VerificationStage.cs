@@ -1,38 +1,83 @@
+using System.Globalization;
 using Registry.Sdk.Core.Planning;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Transfer;
 
 namespace Registry.Sdk.Core.Verification;
 
-/// <summary>Looks at every destination from outside, without credentials, and holds what it sees against what was declared.</summary>
-/// <remarks>Package APIs, compose files, fleets and waiting for a click are issue 6.</remarks>
+/// <summary>
+/// Looks at every destination from outside, without credentials, brings it to what was declared as far as the service allows, and holds what it then
+/// sees against the declaration. Nothing is reported that was not read back.
+/// </summary>
 public static class VerificationStage
 {
-    /// <summary>Runs the stage. Sends nothing.</summary>
+    // A service may take a moment until everybody sees what was pushed or changed: twelve seconds in all.
+    private static readonly TimeSpan[] Lag = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(5)];
+
+    private static readonly TimeSpan FirstPoll = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LastPoll = TimeSpan.FromSeconds(15);
+
+    /// <summary>Runs the stage. Sends no content.</summary>
     /// <param name="input">See <see cref="VerificationInput"/>.</param>
     /// <param name="connections">Connections with the user's credentials, to read back what was written.</param>
     /// <param name="anonymous">Connections without any, for what an outsider sees.</param>
-    /// <param name="cancellationToken">Stops the requests.</param>
-    public static async Task<VerificationResult> RunAsync(VerificationInput input, RegistryConnections connections, RegistryConnections anonymous, CancellationToken cancellationToken)
+    /// <param name="ask">Hears what a person is asked to do while it is waited for.</param>
+    /// <param name="cancellationToken">Stops the requests, and the waiting.</param>
+    public static async Task<VerificationResult> RunAsync(VerificationInput input, RegistryConnections connections, RegistryConnections anonymous, Action<string> ask, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(connections);
         ArgumentNullException.ThrowIfNull(anonymous);
-        var looks = await Task.WhenAll(input.Transfer.Destinations.Where(d => d.HoldsImage).Select(d => LookAsync(d, connections, anonymous, cancellationToken))).ConfigureAwait(false);
-        return new(
-            [.. looks.Select(l => l.Seen)],
-            [.. looks.SelectMany(l => l.Diagnostics), .. looks.Select(l => Judge(l.Seen, input.MismatchIsWarning)).OfType<Diagnostic>()]);
+        ArgumentNullException.ThrowIfNull(ask);
+        var run = new Run(input, connections, new(connections, anonymous), ask);
+        var looks = await Task.WhenAll(input.Transfer.Destinations.Where(d => d.HoldsImage).Select(d => run.LookAsync(d, cancellationToken))).ConfigureAwait(false);
+        return new([.. looks.Select(l => l.Seen)], [.. looks.SelectMany(l => l.Diagnostics)]);
     }
 
-    private static async Task<(SeenFromOutside Seen, List<Diagnostic> Diagnostics)> LookAsync(
-        DestinationResult result, RegistryConnections connections, RegistryConnections anonymous, CancellationToken cancellationToken)
+    /// <summary>What was tried to bring a destination to its declared visibility.</summary>
+    /// <param name="Evidence">Request and answer.</param>
+    /// <param name="What">The property or service behind it, for messages.</param>
+    private sealed record Attempt(Evidence Evidence, string What);
+
+    private sealed class Run(VerificationInput input, RegistryConnections connections, VisibilityObserver observer, Action<string> ask)
     {
-        var diagnostics = new List<Diagnostic>();
-        var observed = ObservedVisibility.Unknown;
-        var manifest = result.Image.Digest;
-        try
+        // What is not published yet has no click left; and a release that was stopped is not waited for.
+        private bool IsPublished => input.Transfer.Errors.Count == 0;
+
+        public async Task<(SeenFromOutside Seen, List<Diagnostic> Diagnostics)> LookAsync(DestinationResult result, CancellationToken cancellationToken)
+        {
+            var diagnostics = new List<Diagnostic>();
+            var destination = result.Destination;
+            try
+            {
+                await ReadBackAsync(result, diagnostics, cancellationToken).ConfigureAwait(false);
+                var (seen, evidence, attempt) = await SettleAsync(destination, result.Image.Digest.ToString(), cancellationToken).ConfigureAwait(false);
+
+                // A registry can make public what is pushed there first.
+                if (VisibilityRules.JudgeLicense(destination, seen.Seen, result.Image, "It was published just now.") is { } forbidden)
+                {
+                    diagnostics.Add(forbidden);
+                }
+
+                var verdict = Judge(destination, seen, attempt);
+                if (verdict.Problem is { } problem)
+                {
+                    diagnostics.Add(problem);
+                }
+
+                return (new(destination, seen.Seen) { Observation = seen, Evidence = evidence, Click = verdict.Click, Links = verdict.Click is null ? [] : Links(destination, seen) }, diagnostics);
+            }
+            catch (Exception e) when (RegistryErrors.Know(e))
+            {
+                diagnostics.Add(RegistryErrors.AtDestination(e, destination.ToString()));
+                return (new(destination, ObservedVisibility.Unknown), diagnostics);
+            }
+        }
+
+        private async Task ReadBackAsync(DestinationResult result, List<Diagnostic> diagnostics, CancellationToken cancellationToken)
         {
             // The bytes themselves once: a HEAD that names the right digest proves nothing about a registry that lies.
+            var manifest = result.Image.Digest;
             var client = connections.Open(result.Destination.Place);
             if (await client.GetManifestAsync(manifest.ToString(), cancellationToken).ConfigureAwait(false) is null)
             {
@@ -49,50 +94,157 @@ public static class VerificationStage
                         $"{result.Destination}: the immutable tag {tag.Tag.Name} was written as {manifest}, and now names {now?.ToString() ?? "nothing"}: another publish wrote it at the same time. See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag."));
                 }
             }
+        }
 
-            observed = await VisibilityProbe.ObserveAsync(result.Destination, client: null, anonymous, manifest.ToString(), cancellationToken).ConfigureAwait(false);
-
-            // A registry can make public what is pushed there first.
-            if (VisibilityProbe.JudgeLicense(result.Destination, observed, result.Image, "It was published just now.") is { } forbidden)
+        /// <summary>Looks until it is as declared, or until there is no hope that it will be: lag, a change that we may ask for, a click that is waited for.</summary>
+        private async Task<(Observation Seen, IReadOnlyList<Evidence> Evidence, Attempt? Attempt)> SettleAsync(Destination destination, string reference, CancellationToken cancellationToken)
+        {
+            var first = await observer.ObserveAsync(destination, reference, cancellationToken).ConfigureAwait(false);
+            var seen = first;
+            if (destination.Visibility == Visibility.Undeclared || !IsPublished || IsAsDeclared(destination, seen))
             {
-                diagnostics.Add(forbidden);
+                return (seen, seen.Evidence, null);
+            }
+
+            var attempt = await TryToChangeAsync(destination, seen, cancellationToken).ConfigureAwait(false);
+            for (var i = 0; i < Lag.Length && !IsAsDeclared(destination, seen); i++)
+            {
+                // What both sides agree on is no lag: the second time it is believed. A leak is told at once, unless we asked for it to be closed.
+                if (attempt is null && (IsLeak(destination, seen) || (i > 1 && IsAgreed(seen))))
+                {
+                    break;
+                }
+
+                seen = await LookAgainAsync(Lag[i]).ConfigureAwait(false);
+            }
+
+            if (input.Mismatch.Wait > TimeSpan.Zero && MayBeClicked(destination, seen) && !IsAsDeclared(destination, seen))
+            {
+                var clock = connections.Time;
+                var begun = clock.GetTimestamp();
+                ask($"{destination}: published, one click left: make it {Word(destination)} {Place(destination, seen)} (Danger Zone, Change visibility). It is waited for, {Throttling.InWords(input.Mismatch.Wait)} at most.");
+                for (var poll = FirstPoll; !IsAsDeclared(destination, seen) && input.Mismatch.Wait - clock.GetElapsedTime(begun) is var left && left > TimeSpan.Zero; poll = Min(poll + FirstPoll, LastPoll))
+                {
+                    seen = await LookAgainAsync(Min(poll, left)).ConfigureAwait(false);
+                }
+            }
+
+            return (seen, [.. first.Evidence, .. attempt is null ? Array.Empty<Evidence>() : [attempt.Evidence], .. ReferenceEquals(first, seen) ? [] : seen.Evidence], attempt);
+
+            async Task<Observation> LookAgainAsync(TimeSpan delay)
+            {
+                await Task.Delay(delay, connections.Time, cancellationToken).ConfigureAwait(false);
+                return await observer.ObserveAsync(destination, reference, cancellationToken).ConfigureAwait(false);
             }
         }
-        catch (Exception e) when (RegistryErrors.Know(e))
+
+        private async Task<Attempt?> TryToChangeAsync(Destination destination, Observation seen, CancellationToken cancellationToken)
         {
-            diagnostics.Add(RegistryErrors.AtDestination(e, result.Destination.ToString()));
+            var repository = destination.Repository!;
+            var isWrong = destination.Visibility == Visibility.Public ? seen.Seen == ObservedVisibility.Refused : seen.Seen == ObservedVisibility.Public;
+            if (isWrong && seen.Api == ApiVerdict.Found && connections.DockerHub(repository) is { } dockerHub)
+            {
+                return new(await dockerHub.TryChangeAsync(repository.Name, destination.Visibility != Visibility.Public, cancellationToken).ConfigureAwait(false), "Docker Hub's call that changes it");
+            }
+
+            if (isWrong && input.TryApi && destination.Visibility == Visibility.Public && seen.IsOrganization is { } isOrganization && connections.GitHub(repository) is { } gitHub)
+            {
+                var owner = new GitHubOwner(repository.Owner, isOrganization);
+                return new(await gitHub.TryMakePublicAsync(owner, repository.Name[(repository.Owner.Length + 1)..], cancellationToken).ConfigureAwait(false), "the PATCH of RegistrySdkTryVisibilityApi");
+            }
+
+            return null;
         }
 
-        return (new(result.Destination, observed), diagnostics);
-    }
-
-    private static Diagnostic? Judge(SeenFromOutside seen, bool mismatchIsWarning)
-    {
-        var destination = seen.Destination;
-        switch (destination.Visibility, seen.Observed)
+        private (Diagnostic? Problem, string? Click) Judge(Destination destination, Observation seen, Attempt? attempt)
         {
-            case (Visibility.Private or Visibility.Internal, ObservedVisibility.Public):
-                return DiagnosticCodes.PrivateIsPublic.Report(
-                    $"{destination} is declared {(destination.Visibility == Visibility.Private ? "private" : "internal")}, but after the push anyone can read it. Make the repository private at once, or correct its Visibility.");
-            case (Visibility.Public, ObservedVisibility.Refused or ObservedVisibility.Missing):
-                var message = $"published, one click left: {destination} is declared public, but can't be read without credentials. Make it public{Link(destination.Repository!)}, then publish again: nothing is sent twice.";
-                return mismatchIsWarning ? DiagnosticCodes.PublicIsRefusedWarning.Report(message) : DiagnosticCodes.PublicIsRefused.Report(message);
-            case (not Visibility.Undeclared, ObservedVisibility.Unknown):
-                return DiagnosticCodes.VisibilityUnknown.Report(
-                    $"{destination} was published, but who can read it could not be found out. Publish again: nothing is sent twice.");
-            default:
-                return null;
+            var word = Word(destination);
+            if (destination.Visibility != Visibility.Public && destination.Visibility != Visibility.Undeclared)
+            {
+                if (IsLeak(destination, seen) || (attempt is not null && IsAsDeclared(destination, seen)))
+                {
+                    // Transfer has stopped for it and said so.
+                    if (input.Transfer.Errors.Any(e => e.Descriptor == DiagnosticCodes.PrivateIsPublic))
+                    {
+                        return (null, null);
+                    }
+
+                    var what = IsAsDeclared(destination, seen) ? $"anyone could read it; {Tried(attempt!)}, and it is {word} again now. See who may have read it, and who made it public"
+                        : seen.Seen != ObservedVisibility.Public ? $"the service's own API says that it is public. Make the repository {word} at once {Place(destination, seen)}, or correct its Visibility"
+                        : $"anyone can read it{(attempt is null ? string.Empty : $" ({Tried(attempt)})")}. Make the repository {word} at once {Place(destination, seen)}, or correct its Visibility";
+                    return (DiagnosticCodes.PrivateIsPublic.Report($"{destination} is declared {word}, but after the push {what}."), IsAsDeclared(destination, seen) ? null : $"make it {word} {Place(destination, seen)}");
+                }
+            }
+
+            if (destination.Visibility == Visibility.Undeclared || !IsPublished || IsAsDeclared(destination, seen))
+            {
+                return (null, null);
+            }
+
+            if (seen.Seen == ObservedVisibility.Unknown)
+            {
+                return (DiagnosticCodes.VisibilityUnknown.Report($"{destination} was published, but who can read it could not be found out: {seen.Why.TrimEnd('.')}. Publish again: nothing is sent twice."), null);
+            }
+
+            var click = $"make it {word} {Place(destination, seen)}";
+            switch (destination.Visibility)
+            {
+                case Visibility.Public when seen.Seen == ObservedVisibility.Public:
+                    return (DiagnosticCodes.VisibilityUnknown.Report($"{destination} was published and is public, but without credentials its image is not found there (404). The registry may need longer to show it. Publish again: nothing is sent twice."), null);
+                case Visibility.Public:
+                    return (Left(destination, seen, attempt, "can't be read without credentials", DiagnosticCodes.PublicIsRefused, DiagnosticCodes.PublicIsRefusedWarning), click);
+                case Visibility.Internal when seen.Package?.Visibility == "private":
+                    return (Left(destination, seen, attempt, "is private", DiagnosticCodes.VisibilityDiffers, DiagnosticCodes.VisibilityDiffersWarning), click);
+                case Visibility.Internal:
+                    return (DiagnosticCodes.VisibilityUnknown.Report(
+                        $"{destination} was published and outsiders are refused, but whether it is internal or private could not be found out: {(seen.ApiWhy.Length > 0 ? seen.ApiWhy.TrimEnd('.') : "no API is asked")}. Publish again with a token that has read:packages: nothing is sent twice; or declare Visibility=\"private\"."), null);
+                default:
+                    return (DiagnosticCodes.VisibilityDiffers.Report($"{destination} is declared private, but it is internal: every member can read it. Make it private {Place(destination, seen)}, or declare Visibility=\"internal\"."), click);
+            }
         }
+
+        private Diagnostic Left(Destination destination, Observation seen, Attempt? attempt, string but, DiagnosticDescriptor error, DiagnosticDescriptor warning)
+        {
+            var repository = destination.Repository!;
+            var endpoint = connections.Endpoint(repository.Host);
+            var policy = seen.IsOrganization == true && PackageServices.WebServer(endpoint) is { } server
+                ? $" If that can't be chosen there, an owner allows it at https://{server}/organizations/{repository.Owner}/settings/packages."
+                : string.Empty;
+            var waited = input.Mismatch.Wait > TimeSpan.Zero ? $" It was waited for {Throttling.InWords(input.Mismatch.Wait)}." : string.Empty;
+            return (input.Mismatch.IsWarning ? warning : error).Report(
+                $"published, one click left: {destination} is declared {Word(destination)}, but {but}{(attempt is null ? string.Empty : $" ({Tried(attempt)})")}. Make it {Word(destination)} {Place(destination, seen)}, then publish again: nothing is sent twice.{policy}{waited}");
+        }
+
+        private static string Tried(Attempt attempt) => $"{attempt.What} was answered {attempt.Evidence.Answer.TrimEnd('.')}";
+
+        private string Place(Destination destination, Observation seen)
+            => PackageServices.SettingsPlace(connections.Endpoint(destination.Repository!.Host), destination.Repository, seen.IsOrganization);
+
+        private IReadOnlyList<string> Links(Destination destination, Observation seen)
+            => PackageServices.SettingsPages(connections.Endpoint(destination.Repository!.Host), destination.Repository, seen.IsOrganization);
+
+        private bool IsAsDeclared(Destination destination, Observation seen) => destination.Visibility switch
+        {
+            Visibility.Public => seen is { Seen: ObservedVisibility.Public, IsServed: true },
+            Visibility.Private => IsRefused(seen) && seen.Package?.Visibility is not ("public" or "internal"),
+            // Where no API tells the two apart a refused outsider is all that can be seen.
+            Visibility.Internal => IsRefused(seen) && (seen.Package?.Visibility == "internal" || PackageServices.Of(connections.Endpoint(destination.Repository!.Host)) != PackageService.GitHub),
+            _ => true,
+        };
+
+        /// <summary>More people can read it than was declared.</summary>
+        private static bool IsLeak(Destination destination, Observation seen)
+            => destination.Visibility is Visibility.Private or Visibility.Internal && (seen.Seen == ObservedVisibility.Public || (IsRefused(seen) && seen.Package?.Visibility == "public"));
+
+        private static bool IsRefused(Observation seen) => seen.Seen is ObservedVisibility.Refused or ObservedVisibility.Missing;
+
+        private static bool IsAgreed(Observation seen) => IsRefused(seen) && seen.Package?.Visibility is "private" or "internal";
+
+        private static bool MayBeClicked(Destination destination, Observation seen)
+            => (destination.Visibility == Visibility.Public && IsRefused(seen)) || (destination.Visibility == Visibility.Internal && seen.Package?.Visibility == "private");
+
+        private static string Word(Destination destination) => destination.Visibility.ToString().ToLower(CultureInfo.InvariantCulture);
+
+        private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
     }
-
-    // Which of the two forms is right depends on the owner's kind, which only the package API knows (issue 6); both are printed.
-    private static string Link(RepositoryReference repository) => repository.Host.Name switch
-    {
-        "ghcr.io" when repository.Name.Contains('/', StringComparison.Ordinal) =>
-            $" at https://github.com/orgs/{repository.Owner}/packages/container/{Package(repository)}/settings (organisation) or https://github.com/users/{repository.Owner}/packages/container/{Package(repository)}/settings (user)",
-        "docker.io" => $" at https://hub.docker.com/repository/docker/{repository.Name}/settings",
-        _ => " at the registry",
-    };
-
-    private static string Package(RepositoryReference repository) => Uri.EscapeDataString(repository.Name[(repository.Owner.Length + 1)..]);
 }

@@ -108,7 +108,7 @@ public class DestinationTests
     [InlineData("docker.io/a/b", "", true)]
     [InlineData("registry-1.docker.io/a/b", "", true)]
     [InlineData("docker.io/a/b", "private", false)]
-    [InlineData("docker.io/a/b", "internal", false)]
+    [InlineData("ghcr.io/a/b", "internal", false)]
     [InlineData("docker.io/a/b", "public", true)]
     [InlineData("oci:out", "", false)]
     [InlineData("hub.example/a/b", "", true)] // by the map below

@@ -34,6 +34,8 @@ public class ReportTests
                 "destination  tags  sent  mounted  skipped  time",
                 "ghcr.io/a/b  v1.2.3 v1.2 latest(kept)  1.2 MB  2.0 kB  999 B  1.2 s",
                 "docker.io/a/b  v1.2.3 v1.2 latest  0 B  0 B  1.23 GB  0.0 s",
+                "ghcr.io/a/b: outsiders are refused (private)",
+                "docker.io/a/b: outsiders are refused; make it public at https://hub.docker.com/repository/docker/a/b/settings",
                 "quay.io/a/b: left out, it does not take release builds (On)",
                 $"ghcr.io/a/b: v1.2 moved from {Before} (1.2.2 to 1.2.3)",
                 $"ghcr.io/a/b: latest kept at {Before} (names the newer 2.0.0)",
@@ -86,7 +88,7 @@ public class ReportTests
                 "trial: no destination takes this edition; it was built and proven",
             ],
             lines[1..5]);
-        Assert.Equal(["destination", "ghcr.io/a/b", "docker.io/a/b", "quay.io/a/b:"], lines[5..9].Select(l => l.Split(' ')[0]));
+        Assert.Equal(["destination", "ghcr.io/a/b", "docker.io/a/b", "ghcr.io/a/b:", "docker.io/a/b:", "quay.io/a/b:"], lines[5..11].Select(l => l.Split(' ')[0]));
 
         var receipt = JsonNode.Parse(Receipt.Write(report))!;
         var images = ((JsonArray)receipt["images"]!).Select(i => (
@@ -171,7 +173,8 @@ public class ReportTests
         foreach (var (path, value) in new (string, JsonNode?)[]
         {
             ("images.0.digest", "sha256:short"), ("images.0.platforms.0.layers.0.size", -1), ("images.0.platforms.0.layers.0.size", 1.5), ("images.0.destinations.0.tags.0.state", "done"),
-            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("tags.0.name", "a b"),
+            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.0.visibility.api", "secret"), ("images.0.destinations.0.visibility.click", 7),
+            ("images.0.destinations.0.visibility.evidence.0.at", "yesterday"), ("images.0.destinations.0.visibility.evidence.0.answer", 200), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("tags.0.name", "a b"),
         })
         {
             var receipt = JsonNode.Parse(Receipt.Write(Finished()))!;
@@ -180,6 +183,19 @@ public class ReportTests
             node[parts[^1]] = value;
             Assert.True(schema.Validate(JsonNode.Parse(receipt.ToJsonString())).Count > 0, path);
         }
+    }
+
+    [Fact]
+    public void Who_can_see_it_and_what_is_left_to_click_is_in_the_summary_and_the_receipt()
+    {
+        Assert.Contains("\n- docker.io/a/b: outsiders are refused; make it public at https&#58;//hub.docker.com/repository/docker/a/b/settings [settings](<https://hub.docker.com/repository/docker/a/b/settings>)\n", GitHubReport.Summary(Finished()));
+        var visibility = JsonNode.Parse(Receipt.Write(Finished()))!["images"]![0]!["destinations"]!.AsArray().Take(2).Select(d => d!["visibility"]!.ToJsonString()).ToList();
+        Assert.Equal(
+            [
+                """{"declared":"private","before":"refused","after":"refused","api":"private","linkedRepository":"a/src","click":null,"evidence":[{"request":"GET https://api.github.com/orgs/a/packages/container/b","answer":"200, visibility private","at":"1970-01-01T00:00:00.000Z"}]}""",
+                """{"declared":null,"before":"refused","after":"refused","api":null,"linkedRepository":null,"click":"make it public at https://hub.docker.com/repository/docker/a/b/settings","evidence":[]}""",
+            ],
+            visibility);
     }
 
     [Fact]
@@ -211,7 +227,7 @@ public class ReportTests
         Assert.DoesNotContain("\n::error::", summary);
         Assert.DoesNotContain("\n# h", summary);
         // Every line is one of ours; the names made none.
-        Assert.All(summary.Split('\n'), l => Assert.True(l.Length == 0 || l.StartsWith("### Api", StringComparison.Ordinal) || l.StartsWith("| ", StringComparison.Ordinal) || l.StartsWith("- **", StringComparison.Ordinal) || l.StartsWith('`') || l.StartsWith("branch ", StringComparison.Ordinal), l));
+        Assert.All(summary.Split('\n'), l => Assert.True(l.Length == 0 || l.StartsWith("### Api", StringComparison.Ordinal) || l.StartsWith("| ", StringComparison.Ordinal) || l.StartsWith("- **", StringComparison.Ordinal) || l.StartsWith("- ghcr.io/", StringComparison.Ordinal) || l.StartsWith("- docker.io/", StringComparison.Ordinal) || l.StartsWith('`') || l.StartsWith("branch ", StringComparison.Ordinal), l));
         Assert.All(summary.Split('\n').Where(l => l.StartsWith("| ", StringComparison.Ordinal)), l => Assert.Equal(6, Regex.Count(l, @"(?<!\\)\|")));
     }
 
@@ -315,7 +331,11 @@ public class ReportTests
                     new() { Destination = two, Image = image, HoldsImage = true, BytesSkipped = 1_234_567_890, Tags = [.. tags.Select(t => new TagResult(t, TagState.Kept, Image, "names this image"))] },
                 ],
                 []),
-            Verification = new([new(one, ObservedVisibility.Refused), new(two, ObservedVisibility.Public)], []),
+            Verification = new(
+                [
+                    new(one, ObservedVisibility.Refused) { Observation = new(ObservedVisibility.Refused, [], new("private", true, "a/src")), Evidence = [new("GET https://api.github.com/orgs/a/packages/container/b", "200, visibility private", DateTimeOffset.UnixEpoch)] },
+                    new(two, ObservedVisibility.Refused) { Click = "make it public at https://hub.docker.com/repository/docker/a/b/settings", Links = ["https://hub.docker.com/repository/docker/a/b/settings"] },
+                ], []),
             Diagnostics = [DiagnosticCodes.UnlabelledMove.Report("a warning")],
             Duration = TimeSpan.FromSeconds(12.3456789),
         };
