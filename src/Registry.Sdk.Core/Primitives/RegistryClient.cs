@@ -316,12 +316,23 @@ public sealed partial class RegistryClient : IImageRepository
         try
         {
             using var response = await SendAsync(HttpMethod.Get, Address($"/v2/{Repository.Name}/tags/list?n=1"), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false);
-            return response.StatusCode switch
+            switch (response.StatusCode)
             {
-                HttpStatusCode.OK => true,
-                HttpStatusCode.NotFound => false,
-                _ => throw await UnexpectedAsync(response, "GET tags/list", cancellationToken).ConfigureAwait(false),
-            };
+                case HttpStatusCode.NotFound:
+                    EnsureRegistryNotFound(response, "GET tags/list");
+                    return false;
+                // What stands in between answers 200 too: only a list of tags says that there is something.
+                case HttpStatusCode.OK when !IsHtml(response):
+                    return RegistryJson.Parse(await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, Redactor, AnswerTimeout, cancellationToken).ConfigureAwait(false)) is { } list && list.ContainsKey("tags")
+                        ? true
+                        : throw NotARegistry("GET tags/list", "something else than tags");
+                default:
+                    throw await UnexpectedAsync(response, "GET tags/list", cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (JsonException)
+        {
+            throw NotARegistry("GET tags/list", "something else than JSON");
         }
         catch (RegistryException e) when (e.Failure is RegistryFailure.Denied or RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused)
         {

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http;
 using Registry.Sdk.Core.Planning;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Transfer;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
 using Registry.Sdk.Core;
 using Registry.Sdk.Core.Facts;
 using Registry.Sdk.Core.Imaging;
