@@ -219,7 +219,7 @@ public sealed class ComposeFileTests : IDisposable
     {
         Assert.Contains("nested too deep", Fails("RSDK9027", "services:\n  a: " + new string('[', 500) + new string(']', 500)));
         Fails("RSDK9027", "services:\n  a: " + new string('[', 100_000));
-        Assert.Contains("nested too deep", Fails("RSDK9027", "services:\n  a:\n    x: " + string.Concat(Enumerable.Repeat("- ", 100_000))));
+        Assert.Contains("nested too deep", Fails("RSDK9027", "services:\n  a:\n    x:\n      " + string.Concat(Enumerable.Repeat("- ", 100_000))));
 
         // Each level twice the one below: 2^24 merges.
         var bomb = "x0: &x0\n  none: 1\n" + string.Concat(Enumerable.Range(1, 24).Select(i => $"x{i}: &x{i}\n  <<: [*x{i - 1}, *x{i - 1}]\n")) + "services:\n  a:\n    <<: *x24\n";
