@@ -42,12 +42,17 @@ public sealed record PackageFacts(string Visibility, bool? IsOrganization, strin
 /// </summary>
 /// <remarks>
 /// What an outsider gets decides what is public; the API tells private from internal and from missing, and who owns it. Each look is a newcomer's whole
-/// way: ping, challenge, token, manifest. By HEAD, for Docker Hub counts what is read by GET (wire-facts 2.3, 4.1, 4.2).
+/// way: challenge, token, manifest. By HEAD where nothing else is asked for: Docker Hub counts what is read by GET (wire-facts 2.3, 4.1, 4.2).
 /// </remarks>
 /// <param name="connections">Connections with the user's credentials.</param>
 /// <param name="anonymous">Connections without any.</param>
 public sealed class VisibilityObserver(RegistryConnections connections, RegistryConnections anonymous)
 {
+    /// <summary>
+    /// Whether an outsider reads the manifest, and its digest is checked, instead of asking for its head alone. Never at Docker Hub, which counts it.
+    /// </summary>
+    public bool ReadsContent { get; init; }
+
     /// <summary>Who can read a repository.</summary>
     /// <param name="destination">The repository as a destination.</param>
     /// <param name="reference">Tag or digest to ask for; whether it exists does not matter.</param>
@@ -91,13 +96,16 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
         }
 
         var evidence = new List<Evidence>();
+        var byContent = ReadsContent && PackageServices.Of(anonymous.Endpoint(repository.Host)) != PackageService.DockerHub;
         try
         {
             // 404 without being asked for credentials, or with a token for this very repository, is public too: an outsider may read, there is only nothing yet.
             var found = await anonymous.AloneAsync(
                 repository,
                 (request, answer) => evidence.Add(new($"{request} (anonymous)", answer, anonymous.Time.GetUtcNow())),
-                client => client.FindManifestAsync(reference, cancellationToken)).ConfigureAwait(false);
+                async client => byContent
+                    ? (await client.GetManifestAsync(reference, cancellationToken).ConfigureAwait(false))?.Descriptor.Digest
+                    : await client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
             return new(ObservedVisibility.Public, evidence, null) { IsServed = found is not null };
         }
         catch (RegistryException e) when (e.Failure is RegistryFailure.CredentialsMissing or RegistryFailure.Denied or RegistryFailure.CredentialsRefused)

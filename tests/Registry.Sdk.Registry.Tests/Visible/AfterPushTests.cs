@@ -169,7 +169,7 @@ public sealed class AfterPushTests : IAsyncLifetime
         var looks = 0;
         bench.Lie = async context =>
         {
-            if (context.Request.Method != "HEAD" || context.Request.Headers.Authorization.Count == 0 || !context.Request.Path.Value!.Contains("/manifests/sha256:", StringComparison.Ordinal)
+            if (context.Request.Headers.Authorization.Count == 0 || !context.Request.Path.Value!.Contains("/manifests/sha256:", StringComparison.Ordinal)
                 || !bench.Emulator.Requests.Any(r => r.Method == "PUT" && r.PathAndQuery.EndsWith("/manifests/latest", StringComparison.Ordinal)) || bench.Emulator.Requests[^1].Account != "anonymous")
             {
                 return false;

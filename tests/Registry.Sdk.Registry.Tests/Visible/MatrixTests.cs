@@ -8,7 +8,7 @@ namespace Registry.Sdk.Registry.Tests.Visible;
 
 /// <summary>
 /// The whole table: who owns it, whose token, what is declared, what is there. The expectation is written here and computed nowhere:
-/// <c>stop</c>: nothing at all was sent; <c>denied</c>: the registry refused our first write, or to read; <c>sent</c>: everything was sent and tagged. Then the
+/// <c>stop</c>: nothing at all was sent (RSDK5003: GHCR answers 401 to a token that may not read what is there); <c>denied</c>: the registry refused our first write, or to read; <c>sent</c>: everything was sent and tagged. Then the
 /// codes, and what an outsider gets afterwards.
 /// </summary>
 public sealed class MatrixTests
@@ -58,17 +58,17 @@ public sealed class MatrixTests
         org     workflow-inside private  missing   stop    RSDK5020           missing
         org     workflow-inside internal missing   sent    -                  refused
         org     weak            -        missing   denied  RSDK5004           missing
-        org     weak            -        private   denied  RSDK5004           refused
+        org     weak            -        private   stop    RSDK5003           refused
         org     weak            -        public    denied  RSDK5004           public
         org     weak            public   missing   denied  RSDK5004           missing
-        org     weak            public   private   denied  RSDK5004           refused
+        org     weak            public   private   stop    RSDK5003           refused
         org     weak            public   public    denied  RSDK5004           public
         org     weak            private  missing   denied  RSDK5004           missing
-        org     weak            private  private   denied  RSDK5004           refused
-        org     weak            private  internal  denied  RSDK5004           refused
+        org     weak            private  private   stop    RSDK5003           refused
+        org     weak            private  internal  stop    RSDK5003           refused
         org     weak            private  public    stop    RSDK7001           public
         org     weak            internal missing   denied  RSDK5004           missing
-        org     weak            internal internal  denied  RSDK5004           refused
+        org     weak            internal internal  stop    RSDK5003           refused
         org     weak            internal public    stop    RSDK7001           public
         org     none            -        missing   stop    RSDK5003           missing
         org     none            public   public    stop    RSDK5003           public
@@ -79,7 +79,7 @@ public sealed class MatrixTests
         org     none            internal internal  stop    RSDK5003           refused
         org     stranger        public   missing   denied  RSDK5004           missing
         org     stranger        private  missing   denied  RSDK5004           missing
-        org     stranger        private  private   denied  RSDK5004           refused
+        org     stranger        private  private   stop    RSDK5003           refused
         org     stranger        public   public    denied  RSDK5004           public
         org     stranger        private  public    stop    RSDK7001           public
         org     expired         public   private   stop    RSDK5003           refused
@@ -111,8 +111,8 @@ public sealed class MatrixTests
         user    workflow-shut   private  missing   sent    -                  refused
         user    weak            private  missing   denied  RSDK5004           missing
         user    weak            private  public    stop    RSDK7001           public
-        user    weak            public   private   denied  RSDK5004           refused
-        user    weak            internal private   stop    RSDK5004,RSDK9020  refused
+        user    weak            public   private   stop    RSDK5003           refused
+        user    weak            internal private   stop    RSDK5003,RSDK9020  refused
         user    none            internal private   stop    RSDK5003           refused
         user    none            private  public    stop    RSDK5003           public
         nobody  pat             public   missing   stop    RSDK5004,RSDK5021  missing
