@@ -149,12 +149,11 @@ public abstract class ContainersTask : RegistrySdkTask
             LayoutDirectory = Full(LayoutDirectory),
             CacheDirectory = CacheDirectory.Length > 0 ? Full(CacheDirectory) : string.Empty,
             CacheSize = CacheSize,
-            Destinations = [.. Destinations.Select(d => new DestinationItem(
-                d.ItemSpec, d.GetMetadata("Edition"), d.GetMetadata("Visibility"), d.GetMetadata("On"), d.GetMetadata("Tags"), d.GetMetadata("Optional")))],
+            Destinations = [.. Destinations.Select(ItemReading.Destination)],
             DestinationProperty = DestinationProperty,
-            Endpoints = [.. Endpoints.Select(e => new EndpointItem(e.ItemSpec, e.GetMetadata("Registry"), e.GetMetadata("Api"), e.GetMetadata("Insecure")))],
-            Credentials = [.. Credentials.Select(c => new CredentialItem(c.ItemSpec, c.GetMetadata("UsernameVariable"), c.GetMetadata("PasswordVariable"), c.GetMetadata("RealmHost")))],
-            Metadata = [.. Written("ContainerDestination", Destinations), .. Written("RegistrySdkEndpoint", Endpoints), .. Written("RegistrySdkCredential", Credentials)],
+            Endpoints = [.. Endpoints.Select(ItemReading.Endpoint)],
+            Credentials = [.. Credentials.Select(ItemReading.Credential)],
+            Metadata = [.. ItemReading.Written("ContainerDestination", Destinations), .. ItemReading.Written("RegistrySdkEndpoint", Endpoints), .. ItemReading.Written("RegistrySdkCredential", Credentials)],
             OverwriteTags = Split(OverwriteTags),
             AllowDirty = IsTrue(AllowDirty),
             Switches = [new("RegistrySdkAllowDirty", AllowDirty), new("RegistrySdkPromote", Promote), new("RegistrySdkPreflight", Preflight), new("RegistrySdkTryVisibilityApi", TryVisibilityApi)],
@@ -170,15 +169,9 @@ public abstract class ContainersTask : RegistrySdkTask
             // IBuildEngine8, MSBuild 16.9: what -warnaserror, MSBuildWarningsAsErrors and MSBuildTreatWarningsAsErrors come to for this project.
             RaisesToError = code => BuildEngine is IBuildEngine8 engine && engine.ShouldTreatWarningAsError(code),
             Environment = environment,
-            Reports = new(Full(ReceiptPath), Variable(environment, "GITHUB_OUTPUT"), Variable(environment, "GITHUB_STEP_SUMMARY")),
+            Reports = new(Full(ReceiptPath), ItemReading.GitHubFile(environment, "GITHUB_OUTPUT"), ItemReading.GitHubFile(environment, "GITHUB_STEP_SUMMARY")),
         };
     }
-
-    private static IEnumerable<WrittenMetadata> Written(string itemType, ITaskItem[] items)
-        => items.Select(i => new WrittenMetadata(itemType, i.ItemSpec, [.. i.CloneCustomMetadata().Keys.Cast<string>()]));
-
-    private static string? Variable(IReadOnlyDictionary<string, string> environment, string name)
-        => environment.TryGetValue("GITHUB_ACTIONS", out var actions) && actions == "true" && environment.TryGetValue(name, out var value) && value.Length > 0 ? value : null;
 
     private sealed class MSBuildPublishLog(TaskLoggingHelper log) : IPublishLog
     {

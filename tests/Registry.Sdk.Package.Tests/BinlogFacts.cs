@@ -27,7 +27,7 @@ public static class BinlogFacts
 
     /// <summary>Our targets that ran, over all projects.</summary>
     public static IReadOnlyList<string> OurTargets(this DotnetResult result) =>
-        [.. result.Targets.Where(target => target.StartsWith("_RegistrySdk", StringComparison.Ordinal) || target is "ComputeContainerTags" or "PlanContainers").Order(StringComparer.Ordinal)];
+        [.. result.Targets.Where(target => target.StartsWith("_RegistrySdk", StringComparison.Ordinal) || target is "ComputeContainerTags" or "PlanContainers" or "VerifyContainers").Order(StringComparer.Ordinal)];
 
     /// <summary>The codes of all errors and warnings.</summary>
     public static IReadOnlyList<string> Codes(this DotnetResult result) =>

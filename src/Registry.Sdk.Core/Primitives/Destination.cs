@@ -23,7 +23,8 @@ public enum Visibility
 /// <param name="On"><c>On</c> metadata, or empty for the default <c>release;prerelease;branch</c>.</param>
 /// <param name="Tags"><c>Tags</c> metadata, or empty.</param>
 /// <param name="Optional"><c>Optional</c> metadata, or empty.</param>
-public sealed record DestinationItem(string Include, string Edition = "", string Visibility = "", string On = "", string Tags = "", string Optional = "");
+/// <param name="Image"><c>Image</c> metadata, or empty.</param>
+public sealed record DestinationItem(string Include, string Edition = "", string Visibility = "", string On = "", string Tags = "", string Optional = "", string Image = "");
 
 /// <summary>A destination that was understood.</summary>
 /// <param name="Place">Where to.</param>
@@ -31,7 +32,9 @@ public sealed record DestinationItem(string Include, string Edition = "", string
 /// <param name="On">The kinds of build it receives.</param>
 /// <param name="Tags">A literal list that replaces the computed tags there; empty if none.</param>
 /// <param name="Edition">The edition it receives; empty without <c>ContainerEditions</c>.</param>
-public sealed record Destination(ImagePlace Place, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags, string Edition = "")
+/// <param name="IsOptional">Whether <c>VerifyContainers</c> takes it if it is not there.</param>
+/// <param name="Image">What <c>VerifyContainers</c> takes for one image at several destinations; empty: said by the project.</param>
+public sealed record Destination(ImagePlace Place, Visibility Visibility, BuildKinds On, IReadOnlyList<string> Tags, string Edition = "", bool IsOptional = false, string Image = "")
 {
     /// <summary>The registry's repository; null for an OCI layout directory.</summary>
     public RepositoryReference? Repository => Place as RepositoryReference;
@@ -156,7 +159,6 @@ public static class DestinationParser
                 $"The destination '{text}' has Visibility=\"{item.Visibility}\". Use public, private or internal."));
             good = false;
         }
-
         else if (visibility != Visibility.Undeclared && place is LayoutDirectory)
         {
             diagnostics.Add(DiagnosticCodes.VisibilityOfDirectory.Report(
@@ -167,6 +169,13 @@ public static class DestinationParser
         {
             diagnostics.Add(DiagnosticCodes.InternalNotHere.Report(
                 $"The destination '{text}' has Visibility=\"internal\", but {repository.Host} knows public and private alone; internal is for packages of an organisation at GitHub. Write Visibility=\"private\"."));
+            good = false;
+        }
+
+        var isOptional = false;
+        if (item.Optional.Length > 0 && !bool.TryParse(item.Optional, out isOptional))
+        {
+            diagnostics.Add(DiagnosticCodes.BadOptional.Report($"The destination '{text}' has Optional=\"{PlainText.Of(item.Optional)}\". Use true (VerifyContainers takes it if it is not there) or false."));
             good = false;
         }
 
@@ -184,7 +193,7 @@ public static class DestinationParser
             good = false;
         }
 
-        return good ? new(place, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList(), item.Edition) : null;
+        return good ? new(place, visibility, on, tags.Distinct(StringComparer.Ordinal).ToList(), item.Edition, isOptional, item.Image.Trim()) : null;
     }
 
     private static Diagnostic? EditionProblem(string edition, string text, IReadOnlyList<string> editions)

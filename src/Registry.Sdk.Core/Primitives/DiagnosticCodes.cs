@@ -120,6 +120,20 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor PublicIsRefusedWarning = new("RSDK7004", Warning, "A destination declared public can't be read without credentials (RegistrySdkVisibilityMismatch=warn)", "Make the repository public, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor VisibilityDiffers = new("RSDK7010", Error, "A package at GitHub is internal and declared private, or the other way", "Change the package's visibility in its settings, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor VisibilityDiffersWarning = new("RSDK7011", Warning, "A package at GitHub is private and declared internal (RegistrySdkVisibilityMismatch=warn)", "Change the package's visibility in its settings, or correct the destination's Visibility.");
+    public static readonly DiagnosticDescriptor PackageMissing = new("RSDK7030", Error, "A package that is to be verified is not there", "Publish it; correct the ContainerDestination; or set its Optional=\"true\".");
+    public static readonly DiagnosticDescriptor PackageWithoutTags = new("RSDK7031", Error, "A package has no tag, so nothing of it can be pulled by name", "Publish it.");
+    public static readonly DiagnosticDescriptor ReleaseMissingHere = new("RSDK7032", Error, "The newest release of an image is not at all its destinations", "Publish that release again: what arrived is not sent twice.");
+    public static readonly DiagnosticDescriptor FloatingTagStale = new("RSDK7033", Error, "A floating tag does not name the newest release that it stands for", "Publish that release again, or move the tag.");
+    public static readonly DiagnosticDescriptor ReleaseDiffers = new("RSDK7034", Error, "One release has different digests at different destinations", "Publish a new version to all of them from one build.");
+    public static readonly DiagnosticDescriptor ContentIncomplete = new("RSDK7035", Error, "Not everything of an image can be fetched", "Publish it again; if that sends nothing, report it to the registry's operator.");
+    public static readonly DiagnosticDescriptor PrivateContentReadable = new("RSDK7036", Error, "An outsider gets content of a package that is not public", "Make the repository private at its registry; report it to the registry's operator.");
+    public static readonly DiagnosticDescriptor PlatformsIncomplete = new("RSDK7037", Error, "A platform of an image is not there, or not at all its destinations", "Publish it again for all its platforms.");
+    public static readonly DiagnosticDescriptor NotFoundOut = new("RSDK7038", Error, "Something that is to be verified could not be found out", "Verify again; see whether the registry of the message works.");
+    public static readonly DiagnosticDescriptor NotReadable = new("RSDK7039", Error, "A package that is not public can't be looked into with the credentials that are there", "Log in (docker login <host>), or add a RegistrySdkCredential item.");
+    public static readonly DiagnosticDescriptor ComposeImageRefused = new("RSDK7041", Error, "An image of a compose file can't be pulled by a newcomer", "Make it public, publish it, or correct image: in the compose file.");
+    public static readonly DiagnosticDescriptor ComposePlatformMissing = new("RSDK7042", Error, "An image of a compose file is not there for the platform it would run on", "Publish it for that platform, or set platform: in the compose file.");
+    public static readonly DiagnosticDescriptor MissingOrClosed = new("RSDK7043", Warning, "An optional package is missing, or is there and not readable: which one can't be told without credentials", "Log in (docker login <host>), or add a RegistrySdkCredential item.");
+    public static readonly DiagnosticDescriptor VerifyReportNotWritten = new("RSDK7044", Error, "The report of VerifyContainers could not be written", "Set RegistrySdkVerifyReportPath to a writable path.");
 
     // 8xxx reporting
     public static readonly DiagnosticDescriptor ReceiptNotWritten = new("RSDK8001", Error, "The receipt could not be written", "Set RegistrySdkReceiptPath to a writable path.");
@@ -145,6 +159,15 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor MisspeltMetadata = new("RSDK9017", Error, "An item's metadata is written almost like one that Registry.Sdk knows", "Correct the name of the metadata.");
     public static readonly DiagnosticDescriptor InternalNotHere = new("RSDK9020", Error, "A destination is declared internal where only public and private exist", "Use Visibility=\"private\" or \"public\"; internal is for packages of an organisation at GitHub.");
     public static readonly DiagnosticDescriptor VisibilityOfDirectory = new("RSDK9021", Error, "An oci: destination has a Visibility", "Remove the Visibility metadata: who may read a directory its file system says.");
+
+    public static readonly DiagnosticDescriptor BadOptional = new("RSDK9025", Error, "A destination's Optional is neither true nor false", "Use true or false.");
+    public static readonly DiagnosticDescriptor ComposeFileMissing = new("RSDK9026", Error, "A compose file can't be read", "Correct the ContainerComposeFile, or what names the file in include:, extends: or env_file:.");
+    public static readonly DiagnosticDescriptor ComposeFileInvalid = new("RSDK9027", Error, "A compose file is none, or names no image", "Correct the file at the line of the message.");
+    public static readonly DiagnosticDescriptor ComposeVariable = new("RSDK9028", Error, "A variable in a compose file can't be resolved", "Set it in the environment or in .env beside the file, or give it a default: ${NAME:-value}.");
+    public static readonly DiagnosticDescriptor ComposeImageName = new("RSDK9029", Error, "An image: of a compose file is no image reference", "Write [host/]name[:tag][@digest].");
+    public static readonly DiagnosticDescriptor NothingToVerify = new("RSDK9030", Error, "There is nothing to verify", "Add ContainerDestination, ContainerProject or ContainerComposeFile items.");
+    public static readonly DiagnosticDescriptor DeclaredTwice = new("RSDK9031", Error, "A package is declared with two visibilities", "Declare one Visibility, in the fleet project or in the service.");
+    public static readonly DiagnosticDescriptor ProjectNotRead = new("RSDK9032", Error, "The destinations of a ContainerProject can't be read", "Remove it from ContainerProject, and name its destinations as ContainerDestination items.");
 #pragma warning restore CS1591
 
     /// <summary>All rows, by code.</summary>

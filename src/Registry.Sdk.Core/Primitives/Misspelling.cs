@@ -14,7 +14,7 @@ public static class Misspelling
 {
     private static readonly Dictionary<string, string[]> Known = new(StringComparer.Ordinal)
     {
-        ["ContainerDestination"] = ["Edition", "Visibility", "On", "Tags", "Optional"],
+        ["ContainerDestination"] = ["Edition", "Visibility", "On", "Tags", "Optional", "Image"],
         ["RegistrySdkCredential"] = ["UsernameVariable", "PasswordVariable", "RealmHost"],
         ["RegistrySdkEndpoint"] = ["Registry", "Api", "Insecure"],
     };

@@ -9,10 +9,10 @@ public sealed class RegistryConnections : IDisposable
     private readonly EndpointMap _endpoints;
     private readonly ICredentialSource _credentials;
     private readonly Action<string> _trace;
-    private readonly HttpMessageInvoker _http = new(Handler(useProxy: true));
+    private readonly HttpMessageInvoker _http;
 
     // Loopback means this machine: a proxy from the environment would carry the request, and its secrets, elsewhere.
-    private readonly HttpMessageInvoker _loopback = new(Handler(useProxy: false));
+    private readonly HttpMessageInvoker _loopback;
     private readonly Dictionary<string, RegistryAuthenticator> _authenticators = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
 
@@ -25,8 +25,11 @@ public sealed class RegistryConnections : IDisposable
     /// <param name="credentials">What they may be shown.</param>
     /// <param name="trace">Receives one redacted line per request (method, address without query, status).</param>
     /// <param name="redactor">Keeps secrets out of what is said; shared by the connections of one publish. Null: one of its own.</param>
-    public RegistryConnections(EndpointMap endpoints, ICredentialSource credentials, Action<string>? trace = null, Redactor? redactor = null)
+    /// <param name="patience">Waits for limits (429) before anybody hears of them; null: they are handed on.</param>
+    public RegistryConnections(EndpointMap endpoints, ICredentialSource credentials, Action<string>? trace = null, Redactor? redactor = null, ThrottlePatience? patience = null)
     {
+        _http = new(patience?.Before(Handler(useProxy: true)) ?? Handler(useProxy: true));
+        _loopback = new(patience?.Before(Handler(useProxy: false)) ?? Handler(useProxy: false));
         _endpoints = endpoints;
         _credentials = credentials;
         Redactor = redactor ?? new();

@@ -52,7 +52,7 @@ public static class ReportingStage
     }
 
     // Services of one -m build append to one file: an exclusive open is the lock.
-    private static async Task AppendAsync(string path, string text, CancellationToken cancellationToken)
+    internal static async Task AppendAsync(string path, string text, CancellationToken cancellationToken)
     {
         for (var attempt = 0; ; attempt++)
         {
