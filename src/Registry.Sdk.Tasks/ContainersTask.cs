@@ -2,6 +2,7 @@ using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 using Registry.Sdk.Core;
 using Registry.Sdk.Core.Facts;
+using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Reporting;
 using Registry.Sdk.Core.Transfer;
@@ -55,6 +56,9 @@ public abstract class ContainersTask : RegistrySdkTask
 
     /// <summary><c>RegistrySdkCredential</c> items: names of environment variables, never values.</summary>
     public ITaskItem[] Credentials { get; set; } = [];
+
+    /// <summary><c>ContainerSecretAllow</c> items: a path in the image or a fingerprint, with metadata <c>Reason</c>. RSDK4032 if malformed.</summary>
+    public ITaskItem[] SecretsAllowed { get; set; } = [];
 
     /// <summary><c>RegistrySdkCacheDirectory</c>: the user's cache of layers and base images; empty for the default.</summary>
     public string CacheDirectory { get; set; } = string.Empty;
@@ -151,7 +155,8 @@ public abstract class ContainersTask : RegistrySdkTask
             DestinationProperty = DestinationProperty,
             Endpoints = [.. Endpoints.Select(e => new EndpointItem(e.ItemSpec, e.GetMetadata("Registry"), e.GetMetadata("Api"), e.GetMetadata("Insecure")))],
             Credentials = [.. Credentials.Select(c => new CredentialItem(c.ItemSpec, c.GetMetadata("UsernameVariable"), c.GetMetadata("PasswordVariable"), c.GetMetadata("RealmHost")))],
-            Metadata = [.. Written("ContainerDestination", Destinations), .. Written("RegistrySdkEndpoint", Endpoints), .. Written("RegistrySdkCredential", Credentials)],
+            SecretAllowed = [.. SecretsAllowed.Select(a => new SecretAllowItem(a.ItemSpec, a.GetMetadata("Reason")))],
+            Metadata = [.. Written("ContainerDestination", Destinations), .. Written("ContainerSecretAllow", SecretsAllowed), .. Written("RegistrySdkEndpoint", Endpoints), .. Written("RegistrySdkCredential", Credentials)],
             OverwriteTags = Split(OverwriteTags),
             AllowDirty = IsTrue(AllowDirty),
             Switches = [new("RegistrySdkAllowDirty", AllowDirty), new("RegistrySdkPromote", Promote), new("RegistrySdkPreflight", Preflight)],
