@@ -135,7 +135,12 @@ internal static class SecretChecks
         => $"{finding.Place}: {finding.What} (rule {finding.Rule}, fingerprint {finding.Fingerprint}{(finding.Editions is [{ Length: > 0 }, ..] ? $", edition {string.Join(", ", finding.Editions)}" : string.Empty)})";
 
     private static string Advice(SecretFinding finding)
-        => $"Take it out, and replace it by another where it is in use; if it is none or may be known, add <ContainerSecretAllow Include=\"{(finding.Path is { } path && !path.Contains("***", StringComparison.Ordinal) ? "/" + path : SecretAllowItem.FingerprintPrefix + finding.Fingerprint)}\" Reason=\"…\" />{(finding.Path is null ? string.Empty : $" (or Include=\"{SecretAllowItem.FingerprintPrefix}{finding.Fingerprint}\", for this one alone)")}.";
+    {
+        var fingerprint = SecretAllowItem.FingerprintPrefix + finding.Fingerprint;
+        // What MSBuild would not take as it is.
+        var path = finding.Path is { } file && file.IndexOfAny([';', '%', '*', '?', '$', '@', '"', '&', '<', '\'']) < 0 ? "/" + file : null;
+        return $"Take it out, and replace it by another where it is in use; if it is none or may be known, add <ContainerSecretAllow Include=\"{path ?? fingerprint}\" Reason=\"…\" />{(path is null ? string.Empty : $" (or Include=\"{fingerprint}\", for this one alone)")}.";
+    }
 
     private static string Places(IEnumerable<SecretFinding> findings)
     {

@@ -36,6 +36,8 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
 
     private const int Sniffed = 8 * 1024;
 
+    private readonly HashSet<string> _gitFolders = new(StringComparer.Ordinal);
+
     private long _unpacked;
 
     /// <summary>What was found.</summary>
@@ -84,6 +86,7 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
     private void Scan(string path, string name, Stream content, int depth)
     {
         Files++;
+        NoteGitFolder(path);
         var rented = ArrayPool<byte>.Shared.Rent(Window);
         try
         {
@@ -97,6 +100,17 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
         finally
         {
             ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
+    /// <summary>A repository holds whatever was ever committed, compressed: it is told as a whole, once.</summary>
+    private void NoteGitFolder(string path)
+    {
+        const string Folder = "/.git/";
+        var at = ("/" + path).IndexOf(Folder, StringComparison.Ordinal);
+        if (at >= 0 && path[..(at + Folder.Length - 2)] is var folder && _gitFolders.Add(folder))
+        {
+            Hits.Add(new(SecretRules.GitFolder, folder, null, null, folder));
         }
     }
 

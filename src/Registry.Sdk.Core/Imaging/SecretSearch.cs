@@ -86,7 +86,8 @@ public static partial class SecretSearch
             found.AddRange(hits.Select(h => (edition, directory, h)));
         }
 
-        foreach (var (_, _, hit) in found)
+        // Of a folder or key store as a whole the value is its name or hash, and no secret.
+        foreach (var hit in found.Select(f => f.Hit).Where(h => h.Rule != SecretRules.GitFolder))
         {
             redactor.LearnToken(hit.Value);
         }
@@ -173,7 +174,8 @@ public static partial class SecretSearch
         foreach (var hit in hits.Where(h => !(h.Path.EndsWith(".gz", StringComparison.Ordinal) || h.Path.EndsWith(".br", StringComparison.Ordinal)) || !known.Contains((h.Path[..^3], h.Rule, h.Value))))
         {
             // A file can be called after what it holds.
-            var shown = SecretPatterns.Find(hit.Path).Aggregate(hit.Path, (path, m) => path.Replace(m.Value, "***", StringComparison.Ordinal)).Replace(hit.Value, "***", StringComparison.Ordinal);
+            var shown = SecretPatterns.Find(hit.Path).Aggregate(hit.Path, (path, m) => path.Replace(m.Value, "***", StringComparison.Ordinal));
+            shown = hit.Rule == SecretRules.GitFolder ? shown : shown.Replace(hit.Value, "***", StringComparison.Ordinal);
             var where = hit.Line is { } line ? $"/{shown}, line {line}" : hit.Offset is { } offset ? $"/{shown}, at byte {offset}" : $"/{shown}";
             yield return new(hit.Rule, where, shown, hit.Value);
         }
