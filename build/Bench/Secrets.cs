@@ -15,7 +15,9 @@ internal static class Secrets
         var byRule = new SortedDictionary<string, int>(StringComparer.Ordinal);
         foreach (var folder in folders)
         {
-            var files = Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }).Order(StringComparer.Ordinal).ToList();
+            var files = Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint })
+                // What a package's archive holds lies beside it.
+                .Where(f => !f.EndsWith(".nupkg", StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal).ToList();
             var scanner = new SecretScanner(CancellationToken.None);
             var clock = Stopwatch.StartNew();
             foreach (var file in files)

@@ -80,7 +80,7 @@ public static class PlantedSecrets
         yield return Text("azure-shared-access-key", "bus.json", "{{ \"Bus\": \"Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccessKey={0}\" }}", Base64(32));
         yield return Text("azure-sas", "urls.txt", "https://acme.blob.core.windows.net/c?sv=2024-11-04&se=2027-01-01&sr=c&sp=r&sig={0}\n", Uri.EscapeDataString(Base64(32)));
         yield return Text("azure-client-secret", "auth.json", "{{ \"cs\": \"{0}\" }}", Draw(Base62, 3) + "8" + "Q~" + Draw(Url64, 34));
-        yield return Text("azure-key", "ai.json", "{{ \"k\": \"{0}\" }}", Draw(Base62, 52) + "JQQ" + "J99BA" + Draw("ABCDEFGHIJKL", 1) + Draw(Base62, 16) + "A" + Draw(Base62, 7));
+        yield return Text("azure-key", "ai.json", "{{ \"k\": \"{0}\" }}", Draw(Base62, 52) + "JQQ" + "J99B" + Draw("ABCDEFGHIJKL", 1) + Draw(Base62, 16) + "A" + Draw(Base62, 7));
         yield return Text("azure-devops-token", "feeds.txt", "{0}\n", Draw(Base62, 76) + "AZ" + "DO" + Draw(Base62, 4));
         yield return Text("google-service-account", "gcp.json", "{{\n  \"type\": \"service_account\",\n  \"private_key\": \"-----BEGIN " + "PRIVATE KEY-----\\n{0}\\n-----END PRIVATE KEY-----\\n\"\n}}\n", Base64(900), line: 3);
         yield return Text("google-api-key", "map.js", "load('{0}')", "AI" + "za" + Draw(Url64, 34) + "Q");
@@ -165,7 +165,7 @@ public static class PlantedSecrets
     private static PlantedSecret Assembly(string rule, string path, Encoding encoding, string value, string format = "{0}")
     {
         var text = encoding.GetBytes(format.Replace("{0}", value, StringComparison.Ordinal));
-        return new(rule, path, [.. "MZ\0\0"u8, .. Bytes(3001), 0, (byte)(text.Length + (encoding == Encoding.Unicode ? 1 : 0)), .. text, 0, .. Bytes(2000)], value, null);
+        return new(rule, path, [.. "MZ\0\0"u8, .. Bytes(3001), 0, (byte)(text.Length + (encoding.Equals(Encoding.Unicode) ? 1 : 0)), .. text, 0, .. Bytes(2000)], value, null);
     }
 
     private static PlantedSecret Pem(string rule, string path, string pem)

@@ -72,7 +72,7 @@ internal static partial class SecretPatterns
         new(SecretRules.VaultToken, ["hvs."], Token(Vault())),
         new(SecretRules.DigitalOceanToken, ["dop_v1_"], Token(DigitalOcean())),
         new(SecretRules.HuggingFaceToken, ["hf_"], Token(HuggingFace())),
-        new(SecretRules.Jwt, ["eyJ", "ewo"], WebToken),
+        new(SecretRules.Jwt, ["eyJ"], WebToken),
         new(SecretRules.PrivateKey, ["-----BEGIN "], Pem),
         new(SecretRules.PrivateKey, ["PuTTY-User-Key-File-"], Putty),
         new(SecretRules.PrivateKey, ["AGE-SECRET-KEY-1"], Token(Age())),
@@ -445,7 +445,7 @@ internal static partial class SecretPatterns
     [GeneratedRegex(@"\Ghf_(?<r>[A-Za-z]{34})(?![A-Za-z0-9_])", Options, Timeout)]
     private static partial Regex HuggingFace();
 
-    [GeneratedRegex(@"\G(?<header>e[yw][A-Za-z0-9_-]{10,2000})\.(?<payload>e[yw][A-Za-z0-9_-]{2,8000})\.[A-Za-z0-9_-]{16,2000}(?![A-Za-z0-9_.-])", Options, Timeout)]
+    [GeneratedRegex(@"\G(?<header>eyJ[A-Za-z0-9_-]{10,2000})\.(?<payload>e[yw][A-Za-z0-9_-]{2,8000})\.[A-Za-z0-9_-]{16,2000}(?![A-Za-z0-9_.-])", Options, Timeout)]
     private static partial Regex JsonWebToken();
 
     [GeneratedRegex(@"\G-----BEGIN (?<kind>(?:[A-Z0-9]{2,10} ){0,3})PRIVATE KEY(?: BLOCK)?-----(?<v>[A-Za-z0-9+/=:,.()@ \t\r\n""'\\-]{64,12000})", Options, Timeout)]
@@ -482,13 +482,14 @@ internal static partial class SecretPatterns
     [GeneratedRegex(@"\G""(?:auth|(?<token>identitytoken))""\s{0,8}:\s{0,8}""(?<v>[A-Za-z0-9+/=_.-]{8,8000})""", Options, Timeout)]
     private static partial Regex DockerAuth();
 
-    [GeneratedRegex(@"\G(?:password|pwd)\s{0,2}=\s{0,2}(?:\\?""(?<v>[^""\\;]{1,200})|&quot;(?<v>[^&;]{1,200})|'(?<v>[^';]{1,200})|(?<v>[^;""'&<>\\\r\n\x00-\x1f\u0300-\uffff]{1,200}))", IgnoreCase, Timeout)]
+    // Only the name in any case: in any case a k is a Kelvin sign too, and that is excluded.
+    [GeneratedRegex(@"\G(?i:password|pwd)\s{0,2}=\s{0,2}(?:\\?""(?<v>[^""\\;]{1,200})|&quot;(?<v>[^&;]{1,200})|'(?<v>[^';]{1,200})|(?<v>[^;""'&<>\\\r\n\x00-\x1f\u0300-\uffff]{1,200}))", Options, Timeout)]
     private static partial Regex ConnectionPassword();
 
-    [GeneratedRegex(@"(?:\A|[;'\s=(])\s{0,2}(?:server|data source|host|hostname|addr|address|network address|initial catalog|database|user id|userid|uid|username|user name|user)\s{0,2}=\s{0,2}[^;=\s][^;=]{0,200}(?:;|\z)", IgnoreCase, Timeout)]
+    [GeneratedRegex(@"(?<![A-Za-z0-9_-])(?:server|data source|host|hostname|addr|address|network address|initial catalog|database|user id|userid|uid|username|user name|user)\s{0,2}=\s{0,2}[^;=\s][^;=]{0,200}(?:;|\z)", IgnoreCase, Timeout)]
     private static partial Regex ConnectionPart();
 
-    [GeneratedRegex(@"(?:\A|[;'\s=(])\s{0,2}(?:server|data source|host|hostname|addr|address|network address)\s{0,2}=\s{0,2}(?<v>[^;=\s][^;=]{0,200})(?:;|\z)", IgnoreCase, Timeout)]
+    [GeneratedRegex(@"(?<![A-Za-z0-9_-])(?:server|data source|host|hostname|addr|address|network address)\s{0,2}=\s{0,2}(?<v>[^;=\s][^;=]{0,200})(?:;|\z)", IgnoreCase, Timeout)]
     private static partial Regex ConnectionHost();
 
     [GeneratedRegex(@"\G://(?<user>[^\s:/?#@""'<>\\|`{}\[\]()\x00-\x1f\u0100-\uffff]{0,100}):(?<v>[^\s/?#@""'<>\\|`\x00-\x1f\u0100-\uffff]{3,200})@(?<host>[A-Za-z0-9_.{}$<%\[-][A-Za-z0-9_.:{}$%\]-]{0,200})", Options, Timeout)]

@@ -57,6 +57,9 @@ public sealed record SecretSearchInput(IReadOnlyList<EditionImage> Images, IRead
 /// </summary>
 public static partial class SecretSearch
 {
+    /// <summary>What an entry of an image's history says in words. Source: OCI image spec, config.md.</summary>
+    private static readonly string[] HistoryTexts = ["created_by", "comment", "author"];
+
     /// <summary>Runs the search.</summary>
     /// <param name="input">See <see cref="SecretSearchInput"/>.</param>
     /// <param name="redactor">Learns what is found, so that no message repeats it.</param>
@@ -225,7 +228,7 @@ public static partial class SecretSearch
         foreach (var entry in json["history"] as JsonArray ?? [])
         {
             number++;
-            foreach (var text in new[] { "created_by", "comment", "author" }.Select(m => (entry as JsonObject)?[m]?.ToString()).OfType<string>())
+            foreach (var text in HistoryTexts.Select(m => (entry as JsonObject)?[m]?.ToString()).OfType<string>())
             {
                 foreach (var hit in InWords([text, .. text.Split(' ', StringSplitOptions.RemoveEmptyEntries)], $"entry {number} of the history"))
                 {
@@ -249,7 +252,7 @@ public static partial class SecretSearch
     }
 
     /// <summary>Words of a command: secrets of a known shape, and <c>--password=…</c>, <c>--password …</c>, <c>PASSWORD=…</c>.</summary>
-    private static IEnumerable<Hit> InWords(IReadOnlyList<string> words, string place)
+    private static List<Hit> InWords(List<string> words, string place)
     {
         var found = words.SelectMany(SecretPatterns.Find).DistinctBy(m => (m.Rule, m.Value)).Select(m => new Hit(m.Rule, place, null, m.Value)).ToList();
         for (var i = 0; i < words.Count; i++)

@@ -143,7 +143,7 @@ internal static partial class SecretText
         return name is "." or "(local)" or "(localdb)" or "[::1]" or "" or "host" or "hostname" or "server" or "servername" or "myserver" or "myserveraddress" or "localhost"
             || RegistryHost.IsLoopbackName(name)
             || name.Split('.') is [.., "example" or "test" or "invalid" or "localhost"] or [.., "example", "com" or "org" or "net"]
-            || IsPlaceholder(name + "____");
+            || Substituted().IsMatch(name) || ToBeReplaced.Any(p => name.Contains(p, AnyCase));
     }
 
     /// <summary>The words of a name, in small letters, without numbers: at humps and at everything that is no letter.</summary>
