@@ -28,7 +28,7 @@ internal static partial class SecretText
         "a", "an", "the", "my", "your", "our", "some", "any", "x", "is", "as", "for", "with", "by", "no", "not", "to", "be", "in", "of", "or", "and", "it", "this", "here", "me", "from",
         "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "pass", "secret", "secrets", "token", "tokens", "key", "keys", "api", "apikey", "client", "access", "private", "public", "shared", "account",
         "user", "username", "name", "login", "credential", "credentials", "value", "values", "string", "text", "none", "null", "nil", "undefined", "default", "empty", "true", "false", "yes", "unset", "unknown", "missing",
-        "change", "replace", "set", "insert", "enter", "put", "provide", "provided", "required", "optional", "todo", "tbd", "fixme", "test", "tests", "testing", "fake", "sample", "demo", "mock", "foo", "bar", "baz", "placeholder",
+        "change", "replace", "set", "insert", "enter", "put", "provide", "provided", "required", "optional", "todo", "tbd", "fixme", "test", "tests", "testing", "fake", "sample", "demo", "mock", "foo", "bar", "baz", "placeholder", "old", "new", "current",
         "env", "environment", "variable", "variables", "hidden", "masked", "removed", "redacted", "encrypted", "bearer", "basic", "auth", "authorization", "header", "db", "database", "server", "host", "system",
         "admin", "administrator", "root", "guest", "postgres", "sa", "mysql", "redis", "rabbitmq", "minio", "minioadmin", "mongo", "elastic", "sentinel", "object", "type",
     };

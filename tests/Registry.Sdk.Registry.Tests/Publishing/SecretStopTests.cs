@@ -15,7 +15,8 @@ public sealed class SecretStopTests(Registries registries) : IClassFixture<Regis
     public async Task InitializeAsync()
     {
         bench = await Bench.CreateAsync(registries);
-        bench.Request = bench.Request with { Destinations = [Public] };
+        // No licence is declared, so a release may be copied.
+        bench.Request = bench.Request with { Destinations = [Public], Editions = [new()] };
     }
 
     public async Task DisposeAsync() => await bench.DisposeAsync();
@@ -211,8 +212,16 @@ public sealed class SecretStopTests(Registries registries) : IClassFixture<Regis
     [Fact]
     public async Task The_base_images_layers_are_not_fetched_to_be_searched()
     {
+        var repository = $"dotnet/told-{Guid.NewGuid():N}";
+        using (var client = registries.Base.CreateClient())
+        {
+            await Seed.PushAsync(client, repository, "10.0", new SeedImage { History = true });
+        }
+
+        bench.Platform = bench.Platform with { BaseRepository = repository };
         bench.Request = bench.Request with { Destinations = [Private] };
-        (await bench.PublishAsync()).EnsureSucceeded();
+        var first = (await bench.PublishAsync()).EnsureSucceeded();
+        first.Image.Platforms[0].Layers.ToList().ForEach(l => File.Delete(first.Image.BlobPath(l.Descriptor.Digest)));
         bench.Forget();
         bench.Request = bench.Request with { Destinations = [Private, Public], PlanOnly = true };
 
