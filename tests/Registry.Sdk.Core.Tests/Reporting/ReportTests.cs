@@ -171,7 +171,7 @@ public class ReportTests
         foreach (var (path, value) in new (string, JsonNode?)[]
         {
             ("images.0.digest", "sha256:short"), ("images.0.platforms.0.layers.0.size", -1), ("images.0.platforms.0.layers.0.size", 1.5), ("images.0.destinations.0.tags.0.state", "done"),
-            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("tags.0.name", "a b"),
+            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("secrets.lifted.0.fingerprint", "123"), ("secrets.files", -1), ("secrets.notSearched.0", 7), ("tags.0.name", "a b"),
         })
         {
             var receipt = JsonNode.Parse(Receipt.Write(Finished()))!;
@@ -180,6 +180,16 @@ public class ReportTests
             node[parts[^1]] = value;
             Assert.True(schema.Validate(JsonNode.Parse(receipt.ToJsonString())).Count > 0, path);
         }
+    }
+
+    [Fact]
+    public void A_label_that_holds_a_secret_is_not_in_the_receipt()
+    {
+        var report = Finished();
+        var receipt = Receipt.Write(report with { Secrets = report.Secrets! with { HiddenLabels = new HashSet<string>(StringComparer.Ordinal) { "a" } } });
+
+        Assert.Equal("***", JsonNode.Parse(receipt)!["images"]![0]!["platforms"]![0]!["labels"]!["a"]!.GetValue<string>());
+        Assert.Equal(Hostile, JsonNode.Parse(Receipt.Write(report))!["images"]![0]!["platforms"]![0]!["labels"]!["a"]!.GetValue<string>());
     }
 
     [Fact]
@@ -308,6 +318,9 @@ public class ReportTests
             Facts = Facts("main"),
             Version = new() { Kind = BuildKinds.Release, Version = "1.2.3", Tags = tags, Reason = "tag v1.2.3 at HEAD" },
             Images = [image],
+            Secrets = new(
+                3, 1000, [], [new(new("jwt", "a JSON web token", "/app/x.json, line 2", "app/x.json", "0123456789abcdef", [""]), new("x.json", Hostile))], ["/app/x.zip (it can't be unpacked)"], [],
+                new HashSet<string>(StringComparer.Ordinal)),
             Plan = new([Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")]),
             Transfer = new(
                 [

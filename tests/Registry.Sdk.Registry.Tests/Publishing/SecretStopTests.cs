@@ -269,6 +269,21 @@ public sealed class SecretStopTests(Registries registries) : IClassFixture<Regis
         Assert.Empty(bench.Targets.SelectMany(t => t.Writes));
     }
 
+    /// <summary>Nothing is declared, but planning sees that anyone can read it: then it is stopped like a declared one.</summary>
+    [Fact]
+    public async Task A_destination_that_is_seen_to_be_public_is_stopped_before_anything_is_sent()
+    {
+        bench.Request = bench.Request with { Destinations = [new($"registry.example/{bench.Name}")], Endpoints = [new("registry.example", $"http://{bench.Open.Host}", "", "")] };
+        bench.Write("x.txt", PlantedSecrets.GitHub());
+
+        var published = await bench.PublishAsync();
+
+        Assert.NotNull(published.Report.Plan);
+        Assert.Equal("RSDK4030", Assert.Single(published.Errors).Code);
+        Assert.Contains($"registry.example/{bench.Name}", published.Errors[0].Message, StringComparison.Ordinal);
+        Assert.Empty(bench.Targets.SelectMany(t => t.Writes));
+    }
+
     [Fact]
     public async Task A_file_that_cant_be_unpacked_is_a_warning()
     {
