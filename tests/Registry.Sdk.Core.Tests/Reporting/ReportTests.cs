@@ -171,7 +171,7 @@ public class ReportTests
         foreach (var (path, value) in new (string, JsonNode?)[]
         {
             ("images.0.digest", "sha256:short"), ("images.0.platforms.0.layers.0.size", -1), ("images.0.platforms.0.layers.0.size", 1.5), ("images.0.destinations.0.tags.0.state", "done"),
-            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("secrets.lifted.0.fingerprint", "123"), ("secrets.files", -1), ("secrets.notSearched.0", 7), ("tags.0.name", "a b"),
+            ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("secrets.lifted.0.fingerprint", "123"), ("secrets.files", -1), ("secrets.lifted.0.reason", 7), ("tags.0.name", "a b"),
         })
         {
             var receipt = JsonNode.Parse(Receipt.Write(Finished()))!;
