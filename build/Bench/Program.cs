@@ -10,12 +10,13 @@ return args switch
     ["speed", var folder] => await Speed.RunAsync(folder),
     ["levels"] => await Levels.RunAsync(folder: null),
     ["levels", var folder] => await Levels.RunAsync(folder),
+    ["secrets", .. { Length: > 0 } folders] => Secrets.Run(folders),
     ["memory"] => await Memory.RunAsync(),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("bench speed [FOLDER] | bench levels [FOLDER] | soak (bench memory)");
+    Console.Error.WriteLine("bench speed [FOLDER] | bench levels [FOLDER] | soak (bench memory) | bench secrets FOLDER…");
     return 2;
 }

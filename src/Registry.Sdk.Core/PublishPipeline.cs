@@ -61,6 +61,9 @@ public sealed record PublishRequest
     /// <summary>The <c>RegistrySdkCredential</c> items.</summary>
     public IReadOnlyList<CredentialItem> Credentials { get; init; } = [];
 
+    /// <summary>The <c>ContainerSecretAllow</c> items.</summary>
+    public IReadOnlyList<SecretAllowItem> SecretAllowed { get; init; } = [];
+
     /// <summary>The names of the metadata of all those items.</summary>
     public IReadOnlyList<WrittenMetadata> Metadata { get; init; } = [];
 
@@ -320,6 +323,7 @@ public static class PublishPipeline
         }
 
         UsageChecks.CheckSwitches(request, diagnostics);
+        SecretChecks.CheckAllowed(request, diagnostics);
         if (!request.Derived.Succeeded || diagnostics.Exists(d => d.IsError))
         {
             return;
@@ -359,6 +363,12 @@ public static class PublishPipeline
             return;
         }
 
+        // Before images are in the report: which of their labels may not be shown is known by then.
+        if (!await SecretChecks.SearchAsync(request, run, images, destinations, endpoints, connections, log, cancellationToken).ConfigureAwait(false))
+        {
+            return;
+        }
+
         run.Report = run.Report with { Images = images };
         foreach (var edition in images.Select(i => i.Edition).Where(e => e.Length > 0 && !destinations.Any(d => d.Edition == e)))
         {
@@ -387,6 +397,7 @@ public static class PublishPipeline
             run.Note(log, note);
         }
 
+        SecretChecks.JudgeObserved(run, plan.Value);
         if (run.HasErrors() || request.PlanOnly)
         {
             return;

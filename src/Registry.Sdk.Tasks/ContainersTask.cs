@@ -2,6 +2,7 @@ using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 using Registry.Sdk.Core;
 using Registry.Sdk.Core.Facts;
+using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Reporting;
 using Registry.Sdk.Core.Transfer;
@@ -55,6 +56,9 @@ public abstract class ContainersTask : RegistrySdkTask
 
     /// <summary><c>RegistrySdkCredential</c> items: names of environment variables, never values.</summary>
     public ITaskItem[] Credentials { get; set; } = [];
+
+    /// <summary><c>ContainerSecretAllow</c> items: a path in the image or a fingerprint, with metadata <c>Reason</c>. RSDK4032 if malformed.</summary>
+    public ITaskItem[] SecretsAllowed { get; set; } = [];
 
     /// <summary><c>RegistrySdkCacheDirectory</c>: the user's cache of layers and base images; empty for the default.</summary>
     public string CacheDirectory { get; set; } = string.Empty;
@@ -153,7 +157,8 @@ public abstract class ContainersTask : RegistrySdkTask
             DestinationProperty = DestinationProperty,
             Endpoints = [.. Endpoints.Select(ItemReading.Endpoint)],
             Credentials = [.. Credentials.Select(ItemReading.Credential)],
-            Metadata = [.. ItemReading.Written("ContainerDestination", Destinations), .. ItemReading.Written("RegistrySdkEndpoint", Endpoints), .. ItemReading.Written("RegistrySdkCredential", Credentials)],
+            SecretAllowed = [.. SecretsAllowed.Select(a => new SecretAllowItem(a.ItemSpec, a.GetMetadata("Reason")))],
+            Metadata = [.. ItemReading.Written("ContainerDestination", Destinations), .. ItemReading.Written("ContainerSecretAllow", SecretsAllowed), .. ItemReading.Written("RegistrySdkEndpoint", Endpoints), .. ItemReading.Written("RegistrySdkCredential", Credentials)],
             OverwriteTags = Split(OverwriteTags),
             AllowDirty = IsTrue(AllowDirty),
             Switches = [new("RegistrySdkAllowDirty", AllowDirty), new("RegistrySdkPromote", Promote), new("RegistrySdkPreflight", Preflight), new("RegistrySdkTryVisibilityApi", TryVisibilityApi)],

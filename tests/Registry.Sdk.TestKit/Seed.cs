@@ -35,6 +35,9 @@ public sealed record SeedImage
 
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
+    /// <summary>Whether its config says where each layer comes from, as real base images' do.</summary>
+    public bool History { get; init; }
+
     public JsonObject Config { get; init; } = new() { ["Env"] = new JsonArray("PATH=/usr/bin", "APP_UID=1654"), ["Entrypoint"] = new JsonArray("dotnet") };
 }
 
@@ -58,14 +61,20 @@ public static class Seed
 
         var inner = (JsonObject)image.Config.DeepClone();
         inner["Labels"] = new JsonObject(image.Labels.Select(l => KeyValuePair.Create(l.Key, (JsonNode?)l.Value)));
-        var config = Json(new JsonObject
+        var json = new JsonObject
         {
             ["created"] = image.Created.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'"),
             ["architecture"] = image.Architecture,
             ["os"] = "linux",
             ["config"] = inner,
             ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = diffIds },
-        }.With("variant", image.Variant));
+        }.With("variant", image.Variant);
+        if (image.History)
+        {
+            json["history"] = new JsonArray([.. Enumerable.Range(0, image.Layers).Select(i => (JsonNode)new JsonObject { ["created_by"] = $"COPY layer {i} /" })]);
+        }
+
+        var config = Json(json);
         await PushBlobAsync(registry, repository, config);
         var manifestType = family + (image.Docker ? "distribution.manifest.v2+json" : "image.manifest.v1+json");
         var manifest = Json(new JsonObject

@@ -12,6 +12,9 @@ internal static partial class ImageConfig
 {
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>What history says of the layers we add; by it they are told from the base image's.</summary>
+    public const string CreatedBy = "Registry.Sdk";
+
     /// <summary>The members of a base image's <c>config</c> that no container property speaks about; they stay.</summary>
     private static readonly string[] Kept = ["Volumes", "StopSignal", "Healthcheck", "Shell", "OnBuild", "ArgsEscaped"];
 
@@ -121,7 +124,7 @@ internal static partial class ImageConfig
         }
 
         var entries = history.Select(h => h.DeepClone())
-            .Concat(Enumerable.Range(0, diffIds.Count - told).Select(_ => (JsonNode)new JsonObject { ["created"] = time, ["created_by"] = "Registry.Sdk" }));
+            .Concat(Enumerable.Range(0, diffIds.Count - told).Select(_ => (JsonNode)new JsonObject { ["created"] = time, ["created_by"] = CreatedBy }));
         result["history"] = new JsonArray([.. entries]);
         return result;
     }

@@ -74,6 +74,68 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
     /// <exception cref="IOException">The directory can't be written.</exception>
     public static Task WriteAsync(ComposedImage image, CancellationToken cancellationToken) => ImagingStage.WriteLayoutAsync(image, cancellationToken);
 
+    /// <summary>
+    /// The layers of such an image that an earlier publish made, and not the base image: what history says is ours. Where it does not tell, all that
+    /// could be ours.
+    /// </summary>
+    /// <param name="image">The image of one platform.</param>
+    public static IReadOnlyList<ComposedLayer> OwnLayers(PlatformImage image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        var history = (RegistryJson.Parse(image.ConfigContent)?["history"] as JsonArray ?? []).OfType<JsonObject>()
+            .Where(h => h["empty_layer"] is not JsonValue empty || !empty.TryGetValue<bool>(out var isEmpty) || !isEmpty).ToList();
+        var isTold = history.Count == image.Layers.Count;
+        return
+        [
+            // We write no other type.
+            .. image.Layers.Where((l, i) => l.Descriptor.MediaType is MediaTypes.OciLayerGzip or MediaTypes.DockerLayerGzip && (!isTold || Text(history[i]["created_by"]) == ImageConfig.CreatedBy)),
+        ];
+    }
+
+    /// <summary>Fetches those layers into the layout directory, once each and checked; the transfer finds them there.</summary>
+    /// <param name="image">What was read.</param>
+    /// <param name="cancellationToken">Stops the requests.</param>
+    /// <exception cref="IOException">The place can't be read (<see cref="RegistryErrors.Know"/>), or the directory not written.</exception>
+    public async Task FetchOwnLayersAsync(ComposedImage image, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        foreach (var layer in image.Platforms.SelectMany(OwnLayers).DistinctBy(l => l.Descriptor.Digest))
+        {
+            var path = image.BlobPath(layer.Descriptor.Digest);
+            if (layer.Source is null || await IsThereAsync(path, layer.Descriptor, cancellationToken).ConfigureAwait(false))
+            {
+                continue;
+            }
+
+            await WholeFile.WriteAsync(path, async temporary =>
+            {
+                var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Options = FileOptions.Asynchronous });
+                await using (file.ConfigureAwait(false))
+                {
+                    if (!await connections.Open(layer.Source.Place).CopyBlobToAsync(layer.Descriptor, file, cancellationToken).ConfigureAwait(false))
+                    {
+                        throw RegistryErrors.WrongContent(layer.Source.Place, $"its layer {layer.Descriptor.Digest} is not there.");
+                    }
+                }
+            }, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<bool> IsThereAsync(string path, Descriptor blob, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(path))
+        {
+            return false;
+        }
+
+        // What an earlier publish fetched is re-hashed before it is believed.
+        var file = File.OpenRead(path);
+        await using (file.ConfigureAwait(false))
+        {
+            return file.Length == blob.Size && await Digest.OfAsync(file, cancellationToken).ConfigureAwait(false) == blob.Digest;
+        }
+    }
+
     private static async Task<PlatformImage?> PlatformAsync(IImageRepository repository, ManifestContent manifest, Platform? listed, CancellationToken cancellationToken)
     {
         var json = RegistryJson.Parse(manifest.Content);

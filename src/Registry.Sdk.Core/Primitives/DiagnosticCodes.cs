@@ -86,6 +86,12 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor ArchitectureMismatch = new("RSDK4014", Warning, "A program or native library is for another architecture than the image", "Publish with the RuntimeIdentifier of the image, or correct ContainerRuntimeIdentifier.");
     public static readonly DiagnosticDescriptor InterpreterMissing = new("RSDK4015", Warning, "What the image starts needs a loader or interpreter that an empty base image does not have", "Choose a ContainerBaseImage with it (runtime-deps), or publish with PublishAot=true and StaticExecutable=true.");
 
+    public static readonly DiagnosticDescriptor SecretGoesPublic = new("RSDK4030", Error, "What would go to a public destination holds a secret", "Take it out and replace it by another; or lift it: <ContainerSecretAllow Include=\"path or fingerprint:…\" Reason=\"…\" />.");
+    public static readonly DiagnosticDescriptor SecretInImage = new("RSDK4031", Warning, "An image holds a secret; no destination of it is known to be public", "Take it out and replace it by another; or lift it: <ContainerSecretAllow Include=\"path or fingerprint:…\" Reason=\"…\" />.");
+    public static readonly DiagnosticDescriptor BadSecretAllow = new("RSDK4032", Error, "A ContainerSecretAllow item is malformed", "Write Include=\"path\" or Include=\"fingerprint:16 hexadecimal digits\", and a Reason.");
+    public static readonly DiagnosticDescriptor SecretAllowMatchesNothing = new("RSDK4033", Warning, "A ContainerSecretAllow item lifts nothing", "Correct its Include (as in the image; paths are case-sensitive), or remove it.");
+    public static readonly DiagnosticDescriptor NotSearched = new("RSDK4034", Warning, "A file could not be searched for secrets", "Look into it yourself; or keep it out of the publish output (CopyToPublishDirectory=Never).");
+
     // 5xxx planning
     public static readonly DiagnosticDescriptor RegistryUnreachable = new("RSDK5001", Error, "A destination's registry can't be reached", "Check the host of the ContainerDestination and the network.");
     public static readonly DiagnosticDescriptor NotARegistry = new("RSDK5002", Error, "A destination's host does not answer as an OCI registry", "Check the host of the ContainerDestination, a proxy, or a RegistrySdkEndpoint item.");

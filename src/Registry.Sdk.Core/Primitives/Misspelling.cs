@@ -1,7 +1,7 @@
 namespace Registry.Sdk.Core.Primitives;
 
 /// <summary>One item of the project and the names of the metadata that were written on it.</summary>
-/// <param name="ItemType"><c>ContainerDestination</c>, <c>RegistrySdkCredential</c>, <c>RegistrySdkEndpoint</c>.</param>
+/// <param name="ItemType"><c>ContainerDestination</c>, <c>ContainerSecretAllow</c>, <c>RegistrySdkCredential</c>, <c>RegistrySdkEndpoint</c>.</param>
 /// <param name="Include">The item.</param>
 /// <param name="Names">Names of its metadata, never their values.</param>
 public sealed record WrittenMetadata(string ItemType, string Include, IReadOnlyList<string> Names);
@@ -15,6 +15,7 @@ public static class Misspelling
     private static readonly Dictionary<string, string[]> Known = new(StringComparer.Ordinal)
     {
         ["ContainerDestination"] = ["Edition", "Visibility", "On", "Tags", "Optional", "Image"],
+        ["ContainerSecretAllow"] = ["Reason"],
         ["RegistrySdkCredential"] = ["UsernameVariable", "PasswordVariable", "RealmHost"],
         ["RegistrySdkEndpoint"] = ["Registry", "Api", "Insecure"],
     };

@@ -29,6 +29,9 @@ public sealed record PublishReport
     /// <summary>What is worth knowing and no warning, one sentence each: the licence wall is off, an edition that goes nowhere.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
+    /// <summary>What the search for secrets came to; null if there was none: nothing was composed, or nothing goes anywhere.</summary>
+    public SecretReport? Secrets { get; init; }
+
     /// <summary>The plan, or null if planning failed.</summary>
     public Plan? Plan { get; init; }
 

@@ -40,6 +40,7 @@ public static class Receipt
             ["ci"] = ci is null ? null : new JsonObject { ["service"] = ci.Service, ["run"] = ci.RunUrl },
             ["tags"] = new JsonArray([.. (report.Version?.Tags ?? []).Select(t => (JsonNode)new JsonObject { ["name"] = t.Name, ["floating"] = t.Floating })]),
             ["notes"] = new JsonArray([.. report.Notes.Select(n => (JsonNode)n)]),
+            ["secrets"] = report.Secrets is { } secrets ? Secrets(secrets) : null,
             ["images"] = new JsonArray([.. report.Images.Select(i => (JsonNode)Image(report, i))]),
             // The others stand under the image they would have got.
             ["leftOut"] = new JsonArray([.. (report.Plan?.LeftOut ?? []).Where(l => !report.Images.Any(i => i.Edition == l.Destination.Edition)).Select(l => (JsonNode)new JsonObject
@@ -92,12 +93,28 @@ public static class Receipt
             ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
             ["mediaType"] = image.Manifest.Descriptor.MediaType,
             ["copiedFrom"] = image.ReleasedAt,
-            ["platforms"] = new JsonArray([.. image.Platforms.Select(p => (JsonNode)PlatformOf(p))]),
+            ["platforms"] = new JsonArray([.. image.Platforms.Select(p => (JsonNode)PlatformOf(p, report.Secrets?.HiddenLabels))]),
             ["destinations"] = new JsonArray([.. Destinations(report, edition.Edition)]),
         };
     }
 
-    private static JsonObject PlatformOf(PlatformImage image) => new()
+    private static JsonObject Secrets(SecretReport secrets) => new()
+    {
+        ["files"] = secrets.Files,
+        ["bytes"] = secrets.Bytes,
+        ["found"] = secrets.Findings.Count,
+        ["notSearched"] = new JsonArray([.. secrets.NotRead.Select(n => (JsonNode)n)]),
+        ["lifted"] = new JsonArray([.. secrets.Lifted.Select(l => (JsonNode)new JsonObject
+        {
+            ["place"] = l.Finding.Place,
+            ["rule"] = l.Finding.Rule,
+            ["fingerprint"] = l.Finding.Fingerprint,
+            ["by"] = l.By.Include,
+            ["reason"] = l.By.Reason,
+        })]),
+    };
+
+    private static JsonObject PlatformOf(PlatformImage image, IReadOnlySet<string>? hiddenLabels) => new()
     {
         ["platform"] = image.Platform.ToString(),
         ["digest"] = image.Manifest.Descriptor.Digest.ToString(),
@@ -113,7 +130,7 @@ public static class Receipt
             ["origin"] = l.Origin.ToString().ToLowerInvariant(),
         })]),
         ["leftOutBytes"] = image.LeftOut,
-        ["labels"] = new JsonObject(image.Labels.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => KeyValuePair.Create(l.Key, (JsonNode?)l.Value))),
+        ["labels"] = new JsonObject(image.Labels.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => KeyValuePair.Create(l.Key, (JsonNode?)(hiddenLabels?.Contains(l.Key) == true ? "***" : l.Value)))),
     };
 
     private static IEnumerable<JsonNode> Destinations(PublishReport report, string edition)

@@ -12,6 +12,7 @@ public sealed class MisspellingTests
     [InlineData("ContainerDestination", "Tag", "Tags")]
     [InlineData("ContainerDestination", "Editions", "Edition")]
     [InlineData("ContainerDestination", "Optinal", "Optional")]
+    [InlineData("ContainerSecretAllow", "Reasn", "Reason")]
     [InlineData("RegistrySdkCredential", "PaswordVariable", "PasswordVariable")]
     [InlineData("RegistrySdkCredential", "UserNameVariables", "UsernameVariable")]
     [InlineData("RegistrySdkCredential", "RealmHosts", "RealmHost")]

@@ -174,7 +174,7 @@ public class ReportTests
         {
             ("images.0.digest", "sha256:short"), ("images.0.platforms.0.layers.0.size", -1), ("images.0.platforms.0.layers.0.size", 1.5), ("images.0.destinations.0.tags.0.state", "done"),
             ("images.0.destinations.0.visibility.after", "secret"), ("images.0.destinations.0.visibility.api", "secret"), ("images.0.destinations.0.visibility.click", 7),
-            ("images.0.destinations.0.visibility.evidence.0.at", "yesterday"), ("images.0.destinations.0.visibility.evidence.0.answer", 200), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("tags.0.name", "a b"),
+            ("images.0.destinations.0.visibility.evidence.0.at", "yesterday"), ("images.0.destinations.0.visibility.evidence.0.answer", 200), ("images.0.destinations.2.leftOut", 7), ("images.0.platforms.0.labels.x", 7), ("diagnostics.0.code", "CS1234"), ("secrets.lifted.0.fingerprint", "123"), ("secrets.files", -1), ("secrets.lifted.0.reason", 7), ("tags.0.name", "a b"),
         })
         {
             var receipt = JsonNode.Parse(Receipt.Write(Finished()))!;
@@ -196,6 +196,16 @@ public class ReportTests
                 """{"declared":null,"before":"refused","after":"refused","api":null,"linkedRepository":null,"click":"make it public at https://hub.docker.com/repository/docker/a/b/settings","evidence":[]}""",
             ],
             visibility);
+    }
+
+    [Fact]
+    public void A_label_that_holds_a_secret_is_not_in_the_receipt()
+    {
+        var report = Finished();
+        var receipt = Receipt.Write(report with { Secrets = report.Secrets! with { HiddenLabels = new HashSet<string>(StringComparer.Ordinal) { "a" } } });
+
+        Assert.Equal("***", JsonNode.Parse(receipt)!["images"]![0]!["platforms"]![0]!["labels"]!["a"]!.GetValue<string>());
+        Assert.Equal(Hostile, JsonNode.Parse(Receipt.Write(report))!["images"]![0]!["platforms"]![0]!["labels"]!["a"]!.GetValue<string>());
     }
 
     [Fact]
@@ -324,6 +334,9 @@ public class ReportTests
             Facts = Facts("main"),
             Version = new() { Kind = BuildKinds.Release, Version = "1.2.3", Tags = tags, Reason = "tag v1.2.3 at HEAD" },
             Images = [image],
+            Secrets = new(
+                3, 1000, [], [new(new("jwt", "a JSON web token", "/app/x.json, line 2", "app/x.json", "0123456789abcdef", [""]), new("x.json", Hostile))], ["/app/x.zip (it can't be unpacked)"], [],
+                new HashSet<string>(StringComparer.Ordinal)),
             Plan = new([Plan(one), Plan(two)], [new(Destination("quay.io/a/b"), "it does not take release builds (On)")]),
             Transfer = new(
                 [
