@@ -66,6 +66,7 @@ public static class ComposeFile
     private sealed class Reader
     {
         private int _steps;
+        private string _current = string.Empty;
 
         public List<Diagnostic> Problems { get; } = [];
 
@@ -150,7 +151,8 @@ public static class ComposeFile
 
         private Service? ReadService(Source source, string name, YamlNode node, HashSet<string> extending)
         {
-            if (!extending.Add($"{source.File}\n{name}") || !Step(source.File))
+            _current = source.File;
+            if (!extending.Add($"{source.File}\n{name}") || !Step())
             {
                 Fail(DiagnosticCodes.ComposeFileInvalid, source.File, Line(node), $"the service {PlainText.Of(name)} extends itself in a circle. Correct extends:");
                 return null;
@@ -225,7 +227,7 @@ public static class ComposeFile
             {
                 var of = entry as YamlMappingNode;
                 var paths = Texts(source, of is null ? entry : Member(of, "path"));
-                if (!Step(source.File) || paths.Count == 0)
+                if (!Step() || paths.Count == 0)
                 {
                     Fail(DiagnosticCodes.ComposeFileInvalid, source.File, Line(entry), "an entry of include: names no path. Correct include:");
                     continue;
@@ -301,7 +303,8 @@ public static class ComposeFile
         /// <summary>The documents of a file; null if there are none.</summary>
         private List<Source>? Load(string path, ComposeVariables variables, string askedBy)
         {
-            if (!Step(path) || Content(path, askedBy) is not { } text)
+            _current = path;
+            if (!Step() || Content(path, askedBy) is not { } text)
             {
                 return null;
             }
@@ -395,7 +398,7 @@ public static class ComposeFile
             }
 
             var merged = mapping.Children.FirstOrDefault(c => c.Key is YamlScalarNode { Value: "<<", Style: ScalarStyle.Plain }).Value;
-            if (merged is null || depth == MaxDepth || !Step(null))
+            if (merged is null || depth == MaxDepth || !Step())
             {
                 return null;
             }
@@ -436,7 +439,7 @@ public static class ComposeFile
                     continue;
                 }
 
-                foreach (var merged in depth < MaxDepth && Step(null) ? (value as YamlSequenceNode ?? [value]).OfType<YamlMappingNode>().SelectMany(m => Names(m, depth + 1)) : [])
+                foreach (var merged in depth < MaxDepth && Step() ? (value as YamlSequenceNode ?? [value]).OfType<YamlMappingNode>().SelectMany(m => Names(m, depth + 1)) : [])
                 {
                     yield return merged;
                 }
@@ -444,11 +447,11 @@ public static class ComposeFile
         }
 
         /// <summary>Counts; false, and told once, when it is too much.</summary>
-        private bool Step(string? file)
+        private bool Step()
         {
             if (++_steps == MaxSteps)
             {
-                Problems.Add(DiagnosticCodes.ComposeFileInvalid.Report($"{(file is null ? "A compose file" : PlainText.Of(file))} merges, includes or extends more than {MaxSteps} times. Write it simpler.", file));
+                Problems.Add(DiagnosticCodes.ComposeFileInvalid.Report($"{PlainText.Of(_current)} merges, includes or extends more than {MaxSteps} times. Write it simpler.", _current));
             }
 
             return _steps < MaxSteps;
