@@ -13,6 +13,7 @@ public sealed class EditionTests(PackageFixture fixture)
     [Theory]
     [InlineData("plain")]
     [InlineData("graph", "-graph")]
+    [InlineData("profile", "-p:PublishProfile=DefaultContainer")]
     [InlineData("artifacts")]
     public async Task Libraries_that_do_not_know_us_are_built_once_for_the_edition_apart_and_without_what_it_may_not_have(string how, params string[] arguments)
     {
