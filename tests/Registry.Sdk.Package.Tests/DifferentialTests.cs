@@ -233,7 +233,7 @@ public sealed class DifferentialFixture(PackageFixture package) : IAsyncLifetime
         var remap = new XElement("Target", new XAttribute("Name", "DifferentialBase"), new XAttribute("AfterTargets", "ComputeContainerBaseImage"), new XAttribute("Condition", "'$(Side)' == 'stock'"));
         remap.Add(new XElement("PropertyGroup", new XElement("ContainerBaseImage", $"$(ContainerBaseImage.Replace('mcr.microsoft.com/','{Registry}/'))")));
         root.Write("Directory.Build.targets", ProjectBuilder.Create()
-            .Item("RegistrySdkEndpoint", "mcr.microsoft.com", ("Registry", emulator!.BaseAddress.ToString().TrimEnd('/')))
+            .Item("RegistrySdkEndpoint", "mcr.microsoft.com", ("Registry", $"http://{emulator!.Host}"))
             .Add(remap));
         foreach (var row in DifferentialCases.All)
         {

@@ -48,7 +48,7 @@ public sealed class PackageFixture : IAsyncLifetime
     public static string OtherRid => BaseImageComposer.MachineRid == "linux-arm64" ? "linux-x64" : "linux-arm64";
 
     /// <summary>Where <see cref="WriteEndpoint"/> maps Microsoft's base images to.</summary>
-    public (string Host, string Address) BaseImages => ("mcr.microsoft.com", AddressOf(Emulator));
+    public (string Host, string Address) BaseImages => ("mcr.microsoft.com", $"http://{Emulator.Host}");
 
     /// <summary>What the emulator holds, asked over HTTP.</summary>
     public RegistryView View => view!;
@@ -98,9 +98,6 @@ public sealed class PackageFixture : IAsyncLifetime
 
         File.WriteAllText(Path.Combine(folder, "Directory.Build.targets"), project.ToString());
     }
-
-    /// <summary>An emulator's address as an endpoint is written.</summary>
-    public static string AddressOf(EmulatorServer emulator) => emulator.BaseAddress.ToString().TrimEnd('/');
 
     /// <summary>The requests that the emulator got for one repository.</summary>
     public IReadOnlyList<RequestRecord> Requests(string repository) =>

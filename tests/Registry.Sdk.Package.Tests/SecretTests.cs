@@ -182,7 +182,7 @@ public sealed class SecretTests(PackageFixture fixture, SecretTests.ClosedEmulat
         /// <summary>Maps all hosts that the rows name; a loopback endpoint gets the secrets of the host it stands for.</summary>
         public void WriteEndpoints(BuiltService service) => PackageFixture.WriteEndpoints(
             Path.GetDirectoryName(service.Workspace.Root)!,
-            [.. new[] { "mcr.microsoft.com", "item.example", "docker.io", "ghcr.io", "shared.example", "config.example", "helper.example" }.Select(host => (host, PackageFixture.AddressOf(Server)))]);
+            [.. new[] { "mcr.microsoft.com", "item.example", "docker.io", "ghcr.io", "shared.example", "config.example", "helper.example" }.Select(host => (host, $"http://{Server.Host}"))]);
 
         public byte[] ReadLog()
         {

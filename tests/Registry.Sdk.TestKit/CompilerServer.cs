@@ -24,8 +24,16 @@ public static class CompilerServer
         var name = "rsdk-" + Guid.NewGuid().ToString("N")[..12];
         // Where the compiler puts its pipe, whatever TMPDIR says: paths of sockets must be short.
         var socket = "/tmp/" + name;
+        // The .NET SDK compiles satellite assemblies without the id, so a build that has some starts a server of its own, which would stay for ten
+        // minutes. It is known by the id in its environment, which it has from that build.
+        var cleanup = $$"""
+            rm -f '{{socket}}'
+            for process in /proc/[0-9]*; do
+                if tr '\0' '\n' <"$process/cmdline" | grep -q VBCSCompiler && tr '\0' '\n' <"$process/environ" | grep -qx 'SharedCompilationId={{name}}'; then kill "${process#/proc/}"; fi
+            done
+            """;
         server = ServerProcess.Start(
-            "dotnet", ["exec", Path.Combine(root, "sdk", version, "Roslyn", "bincore", "VBCSCompiler.dll"), "-pipename:" + name], Path.Combine(TestRun.Directory, "compiler.log"), CleanEnvironment.Create(), $"rm -f '{socket}'");
+            "dotnet", ["exec", Path.Combine(root, "sdk", version, "Roslyn", "bincore", "VBCSCompiler.dll"), "-pipename:" + name], Path.Combine(TestRun.Directory, "compiler.log"), CleanEnvironment.Create(), cleanup);
         await server.WaitUntilReadyAsync(_ => Task.FromResult(File.Exists(socket)), TimeSpan.FromSeconds(60));
         return new Dictionary<string, string>(StringComparer.Ordinal) { ["UseSharedCompilation"] = "true", ["SharedCompilationId"] = name };
     }
