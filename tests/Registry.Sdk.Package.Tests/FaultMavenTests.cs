@@ -111,7 +111,7 @@ public sealed class FaultMavenTests(PackageFixture fixture)
         workspace.Replace(
             "fleet.proj",
             "    <ContainerComposeFile ",
-            $"    <RegistrySdkEndpoint Include=\"ghcr.io\" Registry=\"{PackageFixture.AddressOf(gitHub)}\" Api=\"{gitHub.Api}\" />\n    <ContainerComposeFile ");
+            $"    <RegistrySdkEndpoint Include=\"ghcr.io\" Registry=\"http://{gitHub.Host}\" Api=\"{gitHub.Api}\" />\n    <ContainerComposeFile ");
         workspace.Environment = workspace.Environment.With("CR_PAT", Token).With("GITHUB_ACTOR", "boss");
         return workspace;
     }
@@ -120,7 +120,7 @@ public sealed class FaultMavenTests(PackageFixture fixture)
     private async Task PublishAsync(Workspace workspace, EmulatorServer gitHub)
     {
         var project = ProjectBuilder.Web().Sdk(fixture.Feed.PackageId, fixture.Feed.Version).Property("ContainerVersion", "0.4.0")
-            .Item("RegistrySdkEndpoint", "ghcr.io", ("Registry", PackageFixture.AddressOf(gitHub)), ("Api", gitHub.Api.ToString()));
+            .Item("RegistrySdkEndpoint", "ghcr.io", ("Registry", $"http://{gitHub.Host}"), ("Api", gitHub.Api.ToString()));
         foreach (var name in Names)
         {
             project.Item("ContainerDestination", $"ghcr.io/faultmaven/{name}");
