@@ -58,7 +58,9 @@ public sealed class FaultMavenTests(PackageFixture fixture)
         Assert.False((await ReportAsync(workspace))["succeeded"]!.GetValue<bool>());
         foreach (var image in images)
         {
-            Assert.NotEqual(0, (await engine.RunAsync(["pull", image])).ExitCode);
+            var pull = await engine.RunAsync(["pull", image]);
+            Assert.NotEqual(0, pull.ExitCode);
+            Assert.Contains("unauthorized", pull.StandardError, StringComparison.OrdinalIgnoreCase);
         }
 
         foreach (var name in Names)

@@ -25,7 +25,8 @@ public sealed partial class ReportTests(PackageFixture fixture)
         Assert.Matches(@"^ *destination +tags +sent +mounted +skipped +time$", lines.Single(line => line.Contains("destination ", StringComparison.Ordinal)));
         foreach (var repository in new[] { "report/one", "report/two" })
         {
-            Assert.Matches($@"^ *{Regex.Escape($"{fixture.Emulator.Host}/{repository}")} +v1\.4\.2 v1\.4 v1 latest +[\d.]+ k?B +[\d.]+ MB +[\d.]+ k?B +[\d.]+ s$", lines.Single(line => line.Contains(repository, StringComparison.Ordinal)));
+            Assert.Matches($@"^ *{Regex.Escape($"{fixture.Emulator.Host}/{repository}")} +v1\.4\.2 v1\.4 v1 latest +[\d.]+ k?B +[\d.]+ MB +[\d.]+ k?B +[\d.]+ s$", lines.Single(line => line.Contains(repository + " ", StringComparison.Ordinal)));
+            Assert.Single(lines, line => line.Trim() == $"{fixture.Emulator.Host}/{repository}: anyone can read it");
         }
 
         var values = Outputs(outputs);

@@ -77,11 +77,15 @@ public static class ConsoleReport
     {
         var after = report.Verification?.Destinations.FirstOrDefault(d => d.Destination == plan.Destination);
         var observed = after?.Observed ?? plan.Observed;
-        var api = (after?.Observation.Package ?? plan.Observation.Package)?.Visibility;
+
+        // What the API said before the push is nothing that was read back after it.
+        var observation = after?.Observation ?? plan.Observation;
+        var api = observation.Package?.Visibility;
         var who = observed switch
         {
             ObservedVisibility.Public => "anyone can read it",
             ObservedVisibility.Refused when api == "internal" => "members of the organisation can read it (internal), outsiders are refused",
+            ObservedVisibility.Refused when api is null && observation.ApiWhy.Length > 0 => $"outsiders are refused; the service's own API did not say more: {observation.ApiWhy.TrimEnd('.')}",
             ObservedVisibility.Refused => $"outsiders are refused{(api == "private" ? " (private)" : string.Empty)}",
             ObservedVisibility.Missing => "outsiders are refused; it is not there for our credentials",
             ObservedVisibility.Unknown => "who can read it was not found out",

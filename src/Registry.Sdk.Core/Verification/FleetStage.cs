@@ -355,6 +355,19 @@ public static class FleetStage
                 _links = Pages;
                 Report(DiagnosticCodes.VisibilityDiffers, $"it is declared {word}, and is {api}. Change it {Place}, or correct its Visibility.");
             }
+            else if (api is null && !IsPublic && IsOrganization != false && PackageServices.Of(world.Connections.Endpoint(Repository.Host)) == PackageService.GitHub)
+            {
+                // To an outsider private and internal look the same, and of an organisation's package only the API tells them apart.
+                var why = $"an outsider is refused, and whether it is private or internal could not be found out: {(_observation.ApiWhy.Length > 0 ? _observation.ApiWhy.TrimEnd('.') : "no API is asked")}";
+                if (declared == Visibility.Internal || _observation.Api == ApiVerdict.NoAnswer)
+                {
+                    Report(DiagnosticCodes.NotFoundOut, $"{why}. Verify again, with a token that has read:packages.");
+                }
+                else
+                {
+                    _notes.Add($"{Destination}: {why}");
+                }
+            }
         }
 
         private Task<Digest?> NamedAsync(RepositoryLook look, string tag, CancellationToken cancellationToken)

@@ -17,7 +17,7 @@ public sealed class KilledCheckTests : IAsyncLifetime
 
     public static TheoryData<string, string> PublicRows => Rows("token", "manifest", "child", "tags", "floating", "config", "layer", "download");
 
-    public static TheoryData<string, string> PrivateRows => Rows("token", "manifest", "tags", "outsider's manifest", "outsider's layer");
+    public static TheoryData<string, string> PrivateRows => Rows("token", "manifest", "tags", "owner", "package", "outsider's manifest", "outsider's layer");
 
     public static TheoryData<string, string> ComposeRows => Rows("token", "manifest", "child", "config", "layer", "download");
 
@@ -51,6 +51,26 @@ public sealed class KilledCheckTests : IAsyncLifetime
 
         Assert.NotEqual(FleetVerdict.Good, verified.Package("acme/secret").Verdict);
         Assert.True(kill.Hits > 0, "the check was not made");
+    }
+
+    [Theory]
+    [InlineData("private", "weak", true)]
+    [InlineData("internal", "weak", false)]
+    [InlineData("internal", "none", false)]
+    public async Task Private_and_internal_look_the_same_where_the_API_does_not_tell_and_that_is_said(string declared, string token, bool isGood)
+    {
+        await bench.ReleaseAsync("acme/secret", isPublic: false);
+        if (token == "weak")
+        {
+            // A token that may pull and is not told anything by the API.
+            bench.Login();
+            bench.Fault = async context => context.Request.Path.Value!.Contains("/packages/container/", StringComparison.Ordinal) && await Publishing.Answers.WithAsync(context, 403, "application/json", """{"message":"Resource not accessible by integration"}""");
+        }
+
+        bench.Add("ghcr.io/acme/secret", declared);
+        var verified = await bench.RunAsync();
+        Assert.Equal(isGood, verified.Report.Succeeded);
+        Assert.Contains("whether it is private or internal could not be found out", isGood ? verified.Json : verified.Messages);
     }
 
     [Theory]
@@ -182,6 +202,8 @@ public sealed class KilledCheckTests : IAsyncLifetime
                 "token" => path == "/token",
                 "manifest" => path.EndsWith("/manifests/" + facts.Tag, StringComparison.Ordinal) && HttpMethods.IsGet(context.Request.Method),
                 "child" => path.EndsWith("/manifests/" + facts.Child, StringComparison.Ordinal),
+                "owner" => path.StartsWith("/api/users/", StringComparison.Ordinal),
+                "package" => path.StartsWith("/api/orgs/", StringComparison.Ordinal),
                 "tags" => path.EndsWith("/tags/list", StringComparison.Ordinal),
                 "floating" => path.EndsWith("/manifests/v1.2", StringComparison.Ordinal),
                 "config" => path.EndsWith("/blobs/" + facts.Config, StringComparison.Ordinal),

@@ -6,6 +6,7 @@ using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Reporting;
 using Registry.Sdk.Core.Verification;
 using Registry.Sdk.Emulator;
+using Registry.Sdk.Registry.Tests.Visible;
 using Registry.Sdk.TestKit;
 using Xunit;
 
@@ -225,6 +226,7 @@ internal sealed class VerifyBench : IAsyncDisposable
     {
         GitHubSeeder.Dispose();
         HubSeeder.Dispose();
+        KnownToGitHub.Check(GitHub);
         await GitHub.DisposeAsync();
         await Hub.DisposeAsync();
         await _directory.DisposeAsync();

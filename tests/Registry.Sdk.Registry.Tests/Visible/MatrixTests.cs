@@ -70,6 +70,9 @@ public sealed class MatrixTests
         org     weak            internal missing   denied  RSDK5004           missing
         org     weak            internal internal  stop    RSDK5003           refused
         org     weak            internal public    stop    RSDK7001           public
+        org     weak            -        internal  stop    RSDK5003           refused
+        org     weak            public   internal  stop    RSDK5003           refused
+        org     weak            internal private   stop    RSDK5003           refused
         org     none            -        missing   stop    RSDK5003           missing
         org     none            public   public    stop    RSDK5003           public
         org     none            public   private   stop    RSDK5003           refused
@@ -77,6 +80,15 @@ public sealed class MatrixTests
         org     none            private  private   stop    RSDK5003           refused
         org     none            private  public    stop    RSDK5003           public
         org     none            internal internal  stop    RSDK5003           refused
+        org     none            -        private   stop    RSDK5003           refused
+        org     none            -        internal  stop    RSDK5003           refused
+        org     none            -        public    stop    RSDK5003           public
+        org     none            public   missing   stop    RSDK5003           missing
+        org     none            public   internal  stop    RSDK5003           refused
+        org     none            private  internal  stop    RSDK5003           refused
+        org     none            internal missing   stop    RSDK5003           missing
+        org     none            internal private   stop    RSDK5003           refused
+        org     none            internal public    stop    RSDK5003           public
         org     stranger        public   missing   denied  RSDK5004           missing
         org     stranger        private  missing   denied  RSDK5004           missing
         org     stranger        private  private   stop    RSDK5003           refused
@@ -115,6 +127,24 @@ public sealed class MatrixTests
         user    weak            internal private   stop    RSDK5003,RSDK9020  refused
         user    none            internal private   stop    RSDK5003           refused
         user    none            private  public    stop    RSDK5003           public
+        user    weak            -        missing   denied  RSDK5004           missing
+        user    weak            -        private   stop    RSDK5003           refused
+        user    weak            -        public    denied  RSDK5004           public
+        user    weak            public   missing   denied  RSDK5004           missing
+        user    weak            public   public    denied  RSDK5004           public
+        user    weak            private  private   stop    RSDK5003           refused
+        user    weak            internal missing   stop    RSDK5004,RSDK9020  missing
+        user    weak            internal public    stop    RSDK9020           public
+        user    none            -        missing   stop    RSDK5003           missing
+        user    none            -        private   stop    RSDK5003           refused
+        user    none            -        public    stop    RSDK5003           public
+        user    none            public   missing   stop    RSDK5003           missing
+        user    none            public   private   stop    RSDK5003           refused
+        user    none            public   public    stop    RSDK5003           public
+        user    none            private  missing   stop    RSDK5003           missing
+        user    none            private  private   stop    RSDK5003           refused
+        user    none            internal missing   stop    RSDK5003           missing
+        user    none            internal public    stop    RSDK5003           public
         nobody  pat             public   missing   stop    RSDK5004,RSDK5021  missing
         nobody  pat             private  missing   stop    RSDK5004,RSDK5021  missing
         """;
@@ -150,6 +180,25 @@ public sealed class MatrixTests
         team    none   public   private    stop    RSDK5003  refused
         team    none   private  missing    stop    RSDK5003  missing
         team    none   private  public     stop    RSDK5003  public
+        team    all    internal public     stop    RSDK9020  public
+        team    write  -        missing    sent    -         public
+        team    write  -        private    sent    -         refused
+        team    write  -        public     sent    -         public
+        team    write  internal missing    stop    RSDK9020  missing
+        team    write  internal private    stop    RSDK9020  refused
+        team    write  internal public     stop    RSDK9020  public
+        team    weak   -        private    denied  RSDK5004  refused
+        team    weak   -        public     denied  RSDK5004  public
+        team    weak   internal missing    stop    RSDK9020  missing
+        team    weak   internal private    stop    RSDK9020  refused
+        team    weak   internal public     stop    RSDK9020  public
+        team    none   -        private    stop    RSDK5003  refused
+        team    none   -        public     stop    RSDK5003  public
+        team    none   public   missing    stop    RSDK5003  missing
+        team    none   private  private    stop    RSDK5003  refused
+        team    none   internal missing    stop    RSDK9020  missing
+        team    none   internal private    stop    RSDK9020  refused
+        team    none   internal public     stop    RSDK9020  public
         shy     all    -        missing    sent    -         refused
         shy     all    public   missing    sent    -         public
         shy     all    private  missing    sent    -         refused
