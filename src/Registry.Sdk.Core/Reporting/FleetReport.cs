@@ -76,7 +76,7 @@ public static class FleetReporting
         return new(Lines(report), diagnostics);
     }
 
-    /// <summary>The JSON: every verdict with its evidence.</summary>
+    /// <summary>The JSON: every verdict with its evidence. Schema: <c>docs/verify.schema.json</c>.</summary>
     public static string Write(FleetReport report)
     {
         ArgumentNullException.ThrowIfNull(report);

@@ -12,6 +12,7 @@ using Registry.Sdk.Core.Reporting;
 using Registry.Sdk.Core.Transfer;
 using Registry.Sdk.Core.Verification;
 using Registry.Sdk.Core.Versioning;
+using Registry.Sdk.TestKit;
 using Xunit;
 
 namespace Registry.Sdk.Core.Tests.Reporting;

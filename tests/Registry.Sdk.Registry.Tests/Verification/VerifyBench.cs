@@ -84,6 +84,9 @@ internal sealed record Verified(FleetReport Report, ReportingResult Reporting, s
 /// <summary>One verification in process, of packages at emulators that play ghcr.io and docker.io.</summary>
 internal sealed class VerifyBench : IAsyncDisposable
 {
+    /// <summary>What is published of the report's form.</summary>
+    public static readonly JsonSchema Schema = new((JsonObject)JsonNode.Parse(File.ReadAllText(System.IO.Path.Combine(TestRun.RepositoryRoot, "docs", "verify.schema.json")))!);
+
     public const string Pat = "ghp-of-the-boss-not-a-real-one";
 
     private readonly TempDirectory _directory = new("verify");
@@ -214,6 +217,7 @@ internal sealed class VerifyBench : IAsyncDisposable
             cancellationToken);
         Assert.DoesNotContain(GitHub.Requests.Skip(before.Item1).Concat(Hub.Requests.Skip(before.Item2)), r => r.Method is not ("GET" or "HEAD") && !r.PathAndQuery.Contains("token", StringComparison.Ordinal));
         var verified = new Verified(report, reporting, await File.ReadAllTextAsync(_directory.File("verify.json"), CancellationToken.None), await File.ReadAllTextAsync(summary, CancellationToken.None), [.. _requests]);
+        Assert.Empty(Schema.Validate(JsonNode.Parse(verified.Json)));
         foreach (var secret in new[] { Pat, "ghp-of-a-stranger" })
         {
             Assert.DoesNotContain(secret, verified.Json + verified.Summary + verified.Console + verified.Messages + string.Join('\n', verified.Requests), StringComparison.Ordinal);

@@ -332,6 +332,41 @@ public sealed class VerifyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_published_schema_refuses_what_the_report_never_says()
+    {
+        await bench.ReleaseAsync("acme/api");
+        bench.ComposeFiles.Add(bench.Write("docker-compose.yml", "services:\n  api:\n    image: ghcr.io/acme/api:v1.2.3\n"));
+        var json = (await bench.Add("ghcr.io/acme/api", "public").RunAsync()).EnsureGood().Json;
+        foreach (var (path, value) in new (string, JsonNode?)[]
+        {
+            ("schemaVersion", 2), ("at", "yesterday"), ("packages.0.verdict", "fine"), ("packages.0.visibility.seen", "maybe"), ("packages.0.tags", -1), ("packages.0.digest", "sha256:short"), ("packages.0.links.0", "javascript:alert(1)"),
+            ("packages.0.evidence.0.answer", 200), ("composeImages.0.verdict", "missing"), ("composeImages.0.usedBy.0.line", 0), ("composeImages.0.more", 1), ("diagnostics.0", "RSDK7038"),
+        })
+        {
+            var report = JsonNode.Parse(json)!;
+            var parts = path.Split('.');
+            var node = parts.SkipLast(1).Aggregate(report, (n, p) => int.TryParse(p, out var i) ? n[i]! : n[p]!);
+            if (node is JsonArray { Count: 0 } empty)
+            {
+                empty.Add(value);
+            }
+            else
+            {
+                node[parts[^1]] = value;
+            }
+
+            Assert.True(VerifyBench.Schema.Validate(JsonNode.Parse(report.ToJsonString())).Count > 0, path);
+        }
+
+        foreach (var member in ((JsonObject)JsonNode.Parse(json)!).Select(m => m.Key))
+        {
+            var without = (JsonObject)JsonNode.Parse(json)!;
+            without.Remove(member);
+            Assert.Equal([$"$: lacks {member}"], VerifyBench.Schema.Validate(without));
+        }
+    }
+
+    [Fact]
     public async Task A_directory_has_no_outside_and_is_not_said_to_be_good()
     {
         await bench.ReleaseAsync("acme/api");

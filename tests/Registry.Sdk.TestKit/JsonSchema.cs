@@ -1,10 +1,10 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
-namespace Registry.Sdk.Core.Tests.Reporting;
+namespace Registry.Sdk.TestKit;
 
-/// <summary>As much of JSON Schema 2020-12 as the receipt's schema uses; a keyword it does not know is an error, so that none is passed over.</summary>
-internal sealed class JsonSchema(JsonObject root)
+/// <summary>As much of JSON Schema 2020-12 as the schemas in docs use; a keyword it does not know is an error, so that none is passed over.</summary>
+public sealed class JsonSchema(JsonObject root)
 {
     /// <summary>What is wrong, each with the path to it; empty if nothing is.</summary>
     public IReadOnlyList<string> Validate(JsonNode? value) => [.. Check(root, value, "$")];
