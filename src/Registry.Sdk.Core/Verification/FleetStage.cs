@@ -300,8 +300,9 @@ public static class FleetStage
         {
             var isThere = _observation.Package is not null;
 
-            // An account was told so; to an outsider missing and closed look the same.
-            var isToldMissing = !isThere && (IsPublic || _observation.Seen == ObservedVisibility.Missing);
+            // An account was told so; to an outsider missing and closed look the same, and to a token that may not ask GitHub or Docker Hub as well.
+            var isAnswered = _observation.Api == ApiVerdict.NotFound || PackageServices.Of(world.Connections.Endpoint(Repository.Host)) == PackageService.Other;
+            var isToldMissing = !isThere && (IsPublic || (_observation.Seen == ObservedVisibility.Missing && isAnswered));
             if (isToldMissing && Destination.IsOptional)
             {
                 _isMissing = true;

@@ -135,7 +135,7 @@ internal sealed class VerifyBench : IAsyncDisposable
             GitHub = new()
             {
                 Owners = { ["acme"] = GitHubOwner.Organization("boss") },
-                Secrets = { ["pat"] = GitHubSecret.Classic(Pat, "boss", "read:packages"), ["stranger"] = GitHubSecret.Classic("ghp-of-a-stranger", "stranger", "read:packages") },
+                Secrets = { ["pat"] = GitHubSecret.Classic(Pat, "boss", "read:packages"), ["weak"] = GitHubSecret.Classic("ghp-without-a-scope", "boss", "repo"), ["stranger"] = GitHubSecret.Classic("ghp-of-a-stranger", "stranger", "read:packages") },
                 PrivateAnswer = privateAnswer,
             },
             Intercept = context => bench.Fault is { } fault ? fault(context) : Task.FromResult(false),

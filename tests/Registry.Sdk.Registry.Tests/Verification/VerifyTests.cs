@@ -94,6 +94,8 @@ public sealed class VerifyTests : IAsyncLifetime
     [InlineData("missing", "private", "pat", "", FleetVerdict.Missing)]
     [InlineData("missing", "public", "none", "RSDK7043", FleetVerdict.Missing)]
     [InlineData("private", "public", "none", "RSDK7043", FleetVerdict.Missing)]
+    [InlineData("private", "public", "weak", "RSDK7043", FleetVerdict.Missing)]
+    [InlineData("missing", "public", "weak", "RSDK7043", FleetVerdict.Missing)]
     [InlineData("private", "public", "pat", "RSDK7002", FleetVerdict.Bad)]
     [InlineData("private", "private", "pat", "", FleetVerdict.Good)]
     [InlineData("public", "private", "none", "RSDK7001", FleetVerdict.Bad)]
@@ -105,9 +107,9 @@ public sealed class VerifyTests : IAsyncLifetime
             await bench.ReleaseAsync("acme/extra", isPublic: state == "public");
         }
 
-        if (token == "pat")
+        if (token != "none")
         {
-            bench.Login();
+            bench.Login(token == "weak" ? "ghp-without-a-scope" : VerifyBench.Pat);
         }
 
         var verified = await bench.Add("ghcr.io/acme/extra", declared, "true").RunAsync();
