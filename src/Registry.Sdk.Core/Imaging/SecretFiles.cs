@@ -24,6 +24,12 @@ internal static partial class SecretFiles
     /// <summary>Names under which passwords are in nuget.config.</summary>
     private static readonly string[] NuGetPasswords = ["Password", "ClearTextPassword"];
 
+    /// <summary>What is in the names of JSON files that hold settings: <c>appsettings.Production.json</c>, <c>sharedsettings.json</c>, <c>secrets.json</c>, <c>application_default_credentials.json</c>.</summary>
+    private static readonly string[] SettingsNames = ["settings", "secrets", "credentials"];
+
+    /// <summary>What the .NET SDK writes beside an assembly of such a name: it lists packages and their hashes.</summary>
+    private static readonly string[] BuiltEndings = [".deps.json", ".runtimeconfig.json", ".endpoints.json"];
+
     /// <summary>Ends of the names of files that hold settings in XML: of applications, and of Visual Studio's publishing.</summary>
     private static readonly string[] XmlEndings = [".config", ".publishsettings", ".pubxml", ".user"];
 
@@ -43,7 +49,7 @@ internal static partial class SecretFiles
             return HasJavaKey(content.Span) ? [new(SecretRules.JavaKeyStore, 0, Hash(content.Span))] : [];
         }
 
-        if ((name.StartsWith("appsettings", StringComparison.Ordinal) && name.EndsWith(".json", StringComparison.Ordinal)) || name is "secrets.json" or "local.settings.json")
+        if (name.EndsWith(".json", StringComparison.Ordinal) && SettingsNames.Any(n => name.Contains(n, StringComparison.Ordinal)) && !BuiltEndings.Any(e => name.EndsWith(e, StringComparison.Ordinal)))
         {
             return Settings(content.Span);
         }

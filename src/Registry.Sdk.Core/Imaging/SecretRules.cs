@@ -62,7 +62,7 @@ internal static class SecretRules
     public static readonly SecretRule ConnectionString = new("connection-string", "a password in a connection string", "`Password=` or `Pwd=` beside a server, database or user, or behind `host:port,`; not for this machine, no placeholder");
     public static readonly SecretRule UrlPassword = new("url-password", "a password in a URL", "`scheme://user:password@host`; not for this machine or example.com, no placeholder");
     public static readonly SecretRule EnvFile = new("env-file", "a secret in an .env file", "`.env`, `.env.*`, `*.env`, `.envrc`: a variable with a secret's name and a real value");
-    public static readonly SecretRule Settings = new("settings", "a secret in a settings file", "`appsettings*.json`, `secrets.json`, `local.settings.json`, `*.config`, `*.publishsettings`, `*.pubxml`, `*.user`: a setting with a secret's name and a real value");
+    public static readonly SecretRule Settings = new("settings", "a secret in a settings file", "`*settings*.json`, `*secrets*.json`, `*credentials*.json`, `*.config`, `*.publishsettings`, `*.pubxml`, `*.user`: a setting with a secret's name and a real value");
     public static readonly SecretRule Variable = new("variable", "a secret in the image's configuration", "an environment variable, label or `--option` with a secret's name and a real value");
 #pragma warning restore SA1600, CS1591
 
