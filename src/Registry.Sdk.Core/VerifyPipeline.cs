@@ -44,6 +44,9 @@ public sealed record VerifyRequest
     /// <summary>Projects that were named and did not answer; absolute paths.</summary>
     public IReadOnlyList<string> UnreadProjects { get; init; } = [];
 
+    /// <summary>Projects that were named, could have destinations and have none; absolute paths.</summary>
+    public IReadOnlyList<string> SilentProjects { get; init; } = [];
+
     /// <summary><c>-p:ContainerEdition=x</c>: the destinations of that edition alone; null: all.</summary>
     public string? OnlyEdition { get; init; }
 
@@ -150,6 +153,7 @@ public static class VerifyPipeline
 
         diagnostics.AddRange(request.UnreadProjects.Select(p => DiagnosticCodes.ProjectNotRead.Report(
             $"The destinations of {PlainText.Of(Path.GetRelativePath(request.ProjectDirectory, p))} can't be read: it is no project of the .NET SDK. Remove it from ContainerProject, and name its destinations as ContainerDestination items.", p)));
+        notes.AddRange(request.SilentProjects.Select(p => $"{Path.GetRelativePath(request.ProjectDirectory, p)} declares no destination, so nothing of it is verified"));
         using var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. packages.Select(p => p.Destination.Repository?.Host).OfType<RegistryHost>()], diagnostics);
         diagnostics.AddRange(Misspelling.Find(request.Metadata));
         if (packages.Count == 0 && images.Count == 0 && !diagnostics.Exists(d => d.IsError))

@@ -18,7 +18,7 @@ public sealed class VerifyContainers : RegistrySdkTask
     /// <summary>
     /// What is declared, by whom: items of <c>_RegistrySdkListDestinations</c>, with the metadata of a <c>ContainerDestination</c>, and of the
     /// declaring project <c>DeclaringProject</c> (absolute path), <c>DeclaringEditions</c> and <c>DestinationProperty</c>. One item without a destination
-    /// (<c>IsProject</c>) says that a project was read.
+    /// (<c>IsProject</c>) says that a project was read, and whether it could have any (<c>Declares</c>).
     /// </summary>
     public ITaskItem[] Declarations { get; set; } = [];
 
@@ -61,6 +61,7 @@ public sealed class VerifyContainers : RegistrySdkTask
                 ProjectDirectory = ProjectDirectory,
                 Projects = [.. destinations.GroupBy(DeclaringProject, StringComparer.Ordinal).Select(Declaring)],
                 UnreadProjects = [.. Projects.Select(ItemFiles.FullPath).Where(p => !declaring.Contains(p)).Distinct(StringComparer.Ordinal)],
+                SilentProjects = [.. Declarations.Where(d => d.GetMetadata("Declares") == "true").Select(DeclaringProject).Except(destinations.Select(DeclaringProject), StringComparer.Ordinal).Where(p => !string.Equals(p, ProjectFile, StringComparison.Ordinal))],
                 OnlyEdition = OnlyEdition.Length > 0 ? OnlyEdition : null,
                 ComposeFiles = [.. ComposeFiles.Select(ItemFiles.FullPath)],
                 Endpoints = [.. Endpoints.Select(ItemReading.Endpoint)],

@@ -24,6 +24,7 @@ public sealed class FleetTests(PackageFixture fixture)
         workspace.Write("src/derived/Derived.csproj", ProjectBuilder.Create("Microsoft.NET.Sdk").Property("TargetFrameworks", "net10.0;net9.0").Property("OutputType", "Exe")
             .Property("ContainerRegistry", fixture.Emulator.Host).Property("ContainerRepository", "fleet/derived"));
         workspace.Write("src/lib/Lib.csproj", ProjectBuilder.Library().Item("ContainerDestination", $"{fixture.Emulator.Host}/fleet/lib-is-published-nowhere"));
+        workspace.Write("src/lost/Lost.csproj", ProjectBuilder.Create("Microsoft.NET.Sdk").Property("TargetFramework", "net10.0").Property("OutputType", "Exe"));
         workspace.Write("global.json", $$"""{ "msbuild-sdks": { "{{fixture.Feed.PackageId}}": "{{fixture.Feed.Version}}" } }""");
         workspace.Write("fleet.csproj", ProjectBuilder.Create(fixture.Feed.PackageId)
             .Item("ContainerDestination", $"{fixture.Emulator.Host}/fleet/own", ("Visibility", "public"))
@@ -35,6 +36,10 @@ public sealed class FleetTests(PackageFixture fixture)
         Assert.Equal(
             ["fleet/derived", "fleet/own", "fleet/service"],
             (await ReportAsync(workspace))["packages"]!.AsArray().Select(package => package!["name"]!.GetValue<string>()[(fixture.Emulator.Host.Length + 1)..]).Order(StringComparer.Ordinal));
+        // Named, and nothing of it is looked at: that is said. Of a library it is nothing to say.
+        Assert.Equal(
+            [$"{Path.Combine("src", "lost", "Lost.csproj")} declares no destination, so nothing of it is verified"],
+            (await ReportAsync(workspace))["notes"]!.AsArray().Select(note => note!.GetValue<string>()));
         Assert.Empty(build.Compilations());
         Assert.False(Directory.Exists(Path.Combine(workspace.Root, "src/service/obj")));
         Assert.False(Directory.Exists(Path.Combine(workspace.Root, "obj")));

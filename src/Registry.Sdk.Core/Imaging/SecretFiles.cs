@@ -24,13 +24,22 @@ internal static partial class SecretFiles
     /// <summary>Names under which passwords are in nuget.config.</summary>
     private static readonly string[] NuGetPasswords = ["Password", "ClearTextPassword"];
 
+    /// <summary>What is in the names of JSON files that hold settings: <c>appsettings.Production.json</c>, <c>sharedsettings.json</c>, <c>secrets.json</c>, <c>application_default_credentials.json</c>.</summary>
+    private static readonly string[] SettingsNames = ["settings", "secrets", "credentials"];
+
+    /// <summary>What the .NET SDK writes beside an assembly of such a name: it lists packages and their hashes.</summary>
+    private static readonly string[] BuiltEndings = [".deps.json", ".runtimeconfig.json", ".endpoints.json"];
+
+    /// <summary>Ends of the names of files that hold settings in XML: of applications, and of Visual Studio's publishing.</summary>
+    private static readonly string[] XmlEndings = [".config", ".publishsettings", ".pubxml", ".user"];
+
     /// <summary>All secrets of a whole file that its format tells; of no known format none.</summary>
     /// <param name="path">Path with <c>/</c>; its last parts say what it is.</param>
     /// <param name="content">The bytes; text as UTF-8.</param>
     public static IEnumerable<FileSecret> Find(string path, ReadOnlyMemory<byte> content)
     {
         var name = path[(path.LastIndexOf('/') + 1)..].ToLowerInvariant();
-        if (name.EndsWith(".pfx", StringComparison.Ordinal) || name.EndsWith(".p12", StringComparison.Ordinal))
+        if (name.EndsWith(".pfx", StringComparison.Ordinal) || name.EndsWith(".p12", StringComparison.Ordinal) || IsPkcs12OfData(content.Span))
         {
             return Pfx(content);
         }
@@ -40,7 +49,7 @@ internal static partial class SecretFiles
             return HasJavaKey(content.Span) ? [new(SecretRules.JavaKeyStore, 0, Hash(content.Span))] : [];
         }
 
-        if ((name.StartsWith("appsettings", StringComparison.Ordinal) && name.EndsWith(".json", StringComparison.Ordinal)) || name is "secrets.json" or "local.settings.json")
+        if (name.EndsWith(".json", StringComparison.Ordinal) && SettingsNames.Any(n => name.Contains(n, StringComparison.Ordinal)) && !BuiltEndings.Any(e => name.EndsWith(e, StringComparison.Ordinal)))
         {
             return Settings(content.Span);
         }
@@ -53,10 +62,10 @@ internal static partial class SecretFiles
             ".pgpass" => Lines(content, PgPass(), SecretRules.Netrc, static (_, value) => !SecretText.IsPlaceholder(value)),
             "kubeconfig" => Lines(content, KubeConfig(), SecretRules.KubeConfig, static (_, value) => !SecretText.IsPlaceholder(value)),
             "config" when path.EndsWith(".kube/config", StringComparison.Ordinal) => Lines(content, KubeConfig(), SecretRules.KubeConfig, static (_, value) => !SecretText.IsPlaceholder(value)),
-            _ when name.EndsWith(".kubeconfig", StringComparison.Ordinal) => Lines(content, KubeConfig(), SecretRules.KubeConfig, static (_, value) => !SecretText.IsPlaceholder(value)),
-            _ when name == ".env" || name.StartsWith(".env.", StringComparison.Ordinal) || name.EndsWith(".env", StringComparison.Ordinal)
+            _ when name.EndsWith(".kubeconfig", StringComparison.Ordinal) || name.StartsWith("kubeconfig.", StringComparison.Ordinal) => Lines(content, KubeConfig(), SecretRules.KubeConfig, static (_, value) => !SecretText.IsPlaceholder(value)),
+            _ when name is ".env" or ".envrc" || name.StartsWith(".env.", StringComparison.Ordinal) || name.EndsWith(".env", StringComparison.Ordinal)
                 => Lines(content, EnvLine(), SecretRules.EnvFile, static (variable, value) => SecretText.IsSecretName(variable) && SecretText.IsSecretValue(variable, value)),
-            _ when name.EndsWith(".config", StringComparison.Ordinal) => XmlSettings(content),
+            _ when XmlEndings.Any(e => name.EndsWith(e, StringComparison.Ordinal)) => XmlSettings(content),
             _ => [],
         };
     }
@@ -64,7 +73,7 @@ internal static partial class SecretFiles
     private static IEnumerable<FileSecret> Lines(ReadOnlyMemory<byte> content, Regex regex, SecretRule rule, Func<string, string, bool> isSecret)
     {
         var number = 0;
-        foreach (var line in Encoding.UTF8.GetString(content.Span).Split('\n'))
+        foreach (var line in Encoding.UTF8.GetString(content.Span).TrimStart('\uFEFF').Split('\n'))
         {
             number++;
             foreach (Match match in regex.Matches(line.TrimEnd('\r')))
@@ -129,8 +138,9 @@ internal static partial class SecretFiles
         foreach (var element in Elements(content))
         {
             var line = ((IXmlLineInfo)element).LineNumber;
-            var key = (string?)element.Attribute("key") ?? (string?)element.Attribute("name");
-            if (key is not null && ((string?)element.Attribute("value") ?? (string?)element.Element("value")) is { } setting && SecretText.IsSecretName(key) && SecretText.IsSecretValue(key, setting))
+            // log4net's <password value="…" /> is named by the element itself.
+            var key = (string?)element.Attribute("key") ?? (string?)element.Attribute("name") ?? element.Name.LocalName;
+            if (((string?)element.Attribute("value") ?? (string?)element.Element("value")) is { } setting && SecretText.IsSecretName(key) && SecretText.IsSecretValue(key, setting))
             {
                 yield return new(SecretRules.Settings, line, setting);
             }
@@ -160,7 +170,8 @@ internal static partial class SecretFiles
     {
         try
         {
-            using var reader = XmlReader.Create(new MemoryStream(content.ToArray(), writable: false), new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null });
+            // As text: the declaration may name an encoding that this machine does not know, or that the bytes had before they came here (UTF-16).
+            using var reader = XmlReader.Create(new StringReader(Encoding.UTF8.GetString(content.Span).TrimStart('\uFEFF')), new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null });
             return [.. XDocument.Load(reader, LoadOptions.SetLineInfo).Descendants()];
         }
         catch (XmlException)
@@ -204,6 +215,10 @@ internal static partial class SecretFiles
         return content.Length >= header + 3 && content.Slice(header, 3).SequenceEqual((ReadOnlySpan<byte>)[0x02, 0x01, 0x03]);
     }
 
+    /// <summary>Such a sequence of PKCS#7 content, whatever the file is called: 1.2.840.113549.1.7 stands right behind the number. Source: RFC 7292, section 4.</summary>
+    private static bool IsPkcs12OfData(ReadOnlySpan<byte> content)
+        => IsPkcs12(content) && content[..Math.Min(content.Length, 40)].IndexOf((ReadOnlySpan<byte>)[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07]) > 0;
+
     /// <summary>Whether one of the entries is a private key. Source: OpenJDK, sun.security.provider.JavaKeyStore: tag 1 is a key, 2 a certificate; JCEKS adds 3, a secret key.</summary>
     private static bool HasJavaKey(ReadOnlySpan<byte> content)
     {
@@ -236,7 +251,8 @@ internal static partial class SecretFiles
 
     private static string Hash(ReadOnlySpan<byte> content) => Convert.ToHexStringLower(SHA256.HashData(content));
 
-    [GeneratedRegex(@"\A\s*(?:export\s+)?(?<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(?:""(?<v>[^""]*)""|'(?<v>[^']*)'|(?<v>[^""'#\s][^#]*?))\s*(?:#.*)?\z", Options, Timeout)]
+    // A '#' begins a comment behind white space only.
+    [GeneratedRegex(@"\A\s*(?:export\s+)?(?<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(?:""(?<v>(?:[^""\\]|\\.)*)""\s*(?:#.*)?|'(?<v>[^']*)'\s*(?:#.*)?|(?<v>[^""'#\s](?:[^#]|(?<!\s)#)*?)\s*(?:(?<=\s)#.*)?)\z", Options, Timeout)]
     private static partial Regex EnvLine();
 
     [GeneratedRegex(@"\A\s*(?:[^#;\s][^\s]*:)?_(?<name>auth|password)\s*=\s*[""']?(?<v>[^\s""']{4,})", Options, Timeout)]

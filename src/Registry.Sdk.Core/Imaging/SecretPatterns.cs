@@ -36,6 +36,18 @@ internal static partial class SecretPatterns
     /// <summary>Longest connection string or address that is looked at on one side of its password.</summary>
     private const int Around = 1024;
 
+    /// <summary>What is in every name of <see cref="ConnectionPart"/>.</summary>
+    private static readonly SearchValues<string> ConnectionNames = SearchValues.Create(["server", "source", "host", "addr", "catalog", "database", "user", "uid"], StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>What is in every name of <see cref="ConnectionHost"/>.</summary>
+    private static readonly SearchValues<string> HostNames = SearchValues.Create(["server", "source", "host", "addr"], StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>A private key in PEM is shorter, with all its lines.</summary>
+    private const int LongestPem = 12_000;
+
+    /// <summary>What stands in a private key, in a file or in source code.</summary>
+    private static readonly SearchValues<char> PemCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=:,.()@ \t\r\n\"'\\-");
+
     /// <summary>SHA-256 of keys that everyone has: Azurite's and the Cosmos DB emulator's. Source: learn.microsoft.com, «Connect to Azurite», «Azure Cosmos DB emulator».</summary>
     private static readonly HashSet<string> KnownKeys = new(StringComparer.Ordinal)
     {
@@ -53,7 +65,7 @@ internal static partial class SecretPatterns
         new(SecretRules.AwsSecretKey, ["aws_secret", "awssecret", "secretaccesskey", "secret_access_key"], Token(AwsSecret(), bits: 3.5, mayFollow: true)),
         new(SecretRules.AwsAccessKey, ["AKIA", "ASIA"], Token(AwsId(), bits: 2.5)),
         new(SecretRules.AzureStorageKey, ["AccountKey="], Token(AzureAccount(), bits: 4, mayFollow: true)),
-        new(SecretRules.AzureSharedAccessKey, ["SharedAccessKey="], Token(AzureShared(), bits: 3.5, mayFollow: true)),
+        new(SecretRules.AzureSharedAccessKey, ["SharedAccessKey=", "AccessKey=", ";Secret="], Token(AzureShared(), bits: 3.5, mayFollow: true)),
         new(SecretRules.AzureSas, ["sig="], AzureSignature),
         new(SecretRules.AzureClientSecret, ["7Q~", "8Q~"], Token(AzureSecret(), back: 3)),
         new(SecretRules.AzureKey, ["JQQJ9"], Token(Azure(), back: 52, bits: 3.5)),
@@ -81,7 +93,7 @@ internal static partial class SecretPatterns
         new(SecretRules.DataProtectionKey, ["<masterKey"], Token(MasterKey(), bits: 3.5, mayFollow: true)),
         new(SecretRules.KubeConfig, ["client-key-data"], Token(KubeKey(), mayFollow: true)),
         new(SecretRules.NuGetConfig, ["ClearTextPassword"], Token(ClearText(), judge: v => !SecretText.IsPlaceholder(v), mayFollow: true)),
-        new(SecretRules.Npmrc, ["_authToken"], Token(AuthToken(), judge: v => !SecretText.IsPlaceholder(v), mayFollow: true)),
+        new(SecretRules.Npmrc, ["_authToken", "npmAuthToken"], Token(AuthToken(), judge: v => !SecretText.IsPlaceholder(v), mayFollow: true)),
         new(SecretRules.DockerConfig, ["\"auth\"", "\"identitytoken\""], DockerLogin),
         new(SecretRules.ConnectionString, ["password=", "password =", "pwd=", "pwd ="], Connection),
         new(SecretRules.UrlPassword, ["://"], Address),
@@ -200,7 +212,8 @@ internal static partial class SecretPatterns
     /// <summary>A signed token: its header says how. What is no JSON only looks like one.</summary>
     private static Hit? WebToken(string text, int at)
     {
-        if (JsonWebToken().Match(text, at) is not { Success: true } match || !IsFree(text, at, match.Length)
+        // Base 64 can be long, and begin so again and again: without a dot it is not gone through each time.
+        if (!text.AsSpan(at, Math.Min(text.Length - at, 2100)).Contains('.') || JsonWebToken().Match(text, at) is not { Success: true } match || !IsFree(text, at, match.Length)
             || Json(match.Groups["header"].Value) is not { } header || header["alg"]?.ToString() is not { Length: > 0 } algorithm || string.Equals(algorithm, "none", StringComparison.OrdinalIgnoreCase)
             || Json(match.Groups["payload"].Value) is not { } payload)
         {
@@ -225,14 +238,23 @@ internal static partial class SecretPatterns
 
     private static Hit? Pem(string text, int at)
     {
-        if (PemKey().Match(text, at) is not { Success: true } match || KeyBody(match.Groups["v"].Value) is not { Length: >= 64 } body || !SecretText.IsRandom(body[..Math.Min(body.Length, 512)], 3.5) && !IsOpenSsh(body))
+        if (PemBegin().Match(text, at) is not { Success: true } match)
         {
             return null;
         }
 
-        var isEncrypted = match.Groups["kind"].Value.Contains("ENCRYPTED", StringComparison.Ordinal) || match.Groups["v"].Value.Contains("4,ENCRYPTED", StringComparison.Ordinal) || IsEncryptedOpenSsh(body);
-        var end = match.Groups["v"].Value.IndexOf("-----END", StringComparison.Ordinal);
-        return new(match.Groups["v"].Index, end < 0 ? match.Groups["v"].Length : end, isEncrypted ? SecretRules.EncryptedPrivateKey : null);
+        // To the next row of dashes, which ends it, or to what no key has in it.
+        var start = match.Index + match.Length;
+        var rest = text.AsSpan(start, Math.Min(text.Length - start, LongestPem));
+        rest = rest.IndexOf("-----", StringComparison.Ordinal) is >= 0 and var dashes ? rest[..dashes] : rest;
+        rest = rest.IndexOfAnyExcept(PemCharacters) is >= 0 and var other ? rest[..other] : rest;
+        if (rest.Length < 64 || rest.ToString() is not { } content || KeyBody(content) is not { Length: >= 64 } body || !SecretText.IsRandom(body[..Math.Min(body.Length, 512)], 3.5) && !IsOpenSsh(body))
+        {
+            return null;
+        }
+
+        var isEncrypted = match.Groups["kind"].Value.Contains("ENCRYPTED", StringComparison.Ordinal) || content.Contains("4,ENCRYPTED", StringComparison.Ordinal) || IsEncryptedOpenSsh(body);
+        return new(start, content.Length, isEncrypted ? SecretRules.EncryptedPrivateKey : null);
     }
 
     /// <summary>The base 64 of a key, out of PEM as it stands in files, JSON and source code: without line ends, escapes, quotes and header lines. Null: something else is in between.</summary>
@@ -319,13 +341,19 @@ internal static partial class SecretPatterns
 
         // The string it is in: to its quotes, the line's end, or what is no text.
         var (start, end) = Run(text, at, static c => c is >= ' ' and not '"' and not '<' and not '>' and < '\u0300' and not '\u007f');
-        var whole = text[start..end];
-        if (!ConnectionPart().IsMatch(whole))
+        // The regular expressions are asked where there is a chance, or much text of this kind takes long.
+        if (text.AsSpan(start, at - start).TrimEnd(' ') is [.., ','] && RedisServer().Match(text, start, at - start) is { Success: true } redis)
+        {
+            var length = value.Value.IndexOf(',', StringComparison.Ordinal) is >= 0 and var comma ? comma : value.Length;
+            return SecretText.IsPlaceholder(value.Value[..length]) || SecretText.IsNoOnesHost(redis.Groups["v"].Value) ? null : new(value.Index, length);
+        }
+
+        if (!text.AsSpan(start, end - start).ContainsAny(ConnectionNames) || text[start..end] is not { } whole || !ConnectionPart().IsMatch(whole))
         {
             return null;
         }
 
-        return ConnectionHost().Match(whole) is { Success: true } host && SecretText.IsNoOnesHost(host.Groups["v"].Value) ? null : new(value.Index, value.Length);
+        return whole.AsSpan().ContainsAny(HostNames) && ConnectionHost().Match(whole) is { Success: true } host && SecretText.IsNoOnesHost(host.Groups["v"].Value) ? null : new(value.Index, value.Length);
     }
 
     private static Hit? Address(string text, int at)
@@ -388,7 +416,7 @@ internal static partial class SecretPatterns
     [GeneratedRegex(@"\GAccountKey=(?<v>[A-Za-z0-9+/]{86}==)", IgnoreCase, Timeout)]
     private static partial Regex AzureAccount();
 
-    [GeneratedRegex(@"\GSharedAccessKey=(?<v>[A-Za-z0-9+/]{43}=)", IgnoreCase, Timeout)]
+    [GeneratedRegex(@"\G(?:(?:Shared)?AccessKey|;Secret)=(?<v>[A-Za-z0-9+/]{43}=)", IgnoreCase, Timeout)]
     private static partial Regex AzureShared();
 
     [GeneratedRegex(@"\Gsig=(?<v>[A-Za-z0-9%+/]{43,130}=?)", Options, Timeout)]
@@ -448,14 +476,14 @@ internal static partial class SecretPatterns
     [GeneratedRegex(@"\G(?<header>eyJ[A-Za-z0-9_-]{10,2000})\.(?<payload>e[yw][A-Za-z0-9_-]{2,8000})\.[A-Za-z0-9_-]{16,2000}(?![A-Za-z0-9_.-])", Options, Timeout)]
     private static partial Regex JsonWebToken();
 
-    [GeneratedRegex(@"\G-----BEGIN (?<kind>(?:[A-Z0-9]{2,10} ){0,3})PRIVATE KEY(?: BLOCK)?-----(?<v>[A-Za-z0-9+/=:,.()@ \t\r\n""'\\-]{64,12000})", Options, Timeout)]
-    private static partial Regex PemKey();
+    [GeneratedRegex(@"\G-----BEGIN (?<kind>(?:[A-Z0-9]{2,10} ){0,3})PRIVATE KEY(?: BLOCK)?-----", Options, Timeout)]
+    private static partial Regex PemBegin();
 
     // RFC 1421 and OpenPGP: lines with a name, before an empty one.
     [GeneratedRegex(@"(?m)^[ \t""']*[A-Z][A-Za-z-]{2,20}: .*$", Options, Timeout)]
     private static partial Regex PemHeaders();
 
-    [GeneratedRegex(@"\GPuTTY-User-Key-File-[0-9]: [\x20-\x7e]{1,100}\s{1,8}Encryption: (?<encryption>[a-z0-9-]{1,20})\s[\x20-\x7e\s]{1,8000}?Private-Lines: [0-9]{1,4}\s{1,8}(?<v>[A-Za-z0-9+/=\s]{32,8000})", Options, Timeout)]
+    [GeneratedRegex(@"\GPuTTY-User-Key-File-[0-9]: [\x20-\x7e]{1,100}\s{1,8}Encryption: (?<encryption>[a-z0-9-]{1,20})\s{1,8}Comment: [\x20-\x7e]{0,400}\s{1,8}Public-Lines: [0-9]{1,4}\s{1,8}[A-Za-z0-9+/=\s]{16,4000}(?:[A-Za-z0-9-]{5,30}: [\x20-\x7e]{1,200}\s{1,8}){0,8}Private-Lines: [0-9]{1,4}\s{1,8}(?<v>[A-Za-z0-9+/=\s]{32,8000})", Options, Timeout)]
     private static partial Regex PuttyKey();
 
     [GeneratedRegex(@"\GAGE-SECRET-KEY-1(?<r>[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58})", Options, Timeout)]
@@ -464,10 +492,10 @@ internal static partial class SecretPatterns
     [GeneratedRegex(@"""[dk]""\s{0,8}:\s{0,8}""(?<v>[A-Za-z0-9_-]{40,4000})""", Options, Timeout)]
     private static partial Regex WebKeyPart();
 
-    [GeneratedRegex(@"\G<RSAKeyValue>.{0,6000}?<D>(?<v>[A-Za-z0-9+/=\s]{64,2000})</D>", Options | RegexOptions.Singleline, Timeout)]
+    [GeneratedRegex(@"\G<RSAKeyValue>(?:\s{0,100}<(?<name>[A-CE-Z][A-Za-z]{0,9}|D[PQ])>[^<]{0,2000}</\k<name>>){0,8}\s{0,100}<D>(?<v>[A-Za-z0-9+/=\s]{64,2000})</D>", Options, Timeout)]
     private static partial Regex RsaXml();
 
-    [GeneratedRegex(@"\G<masterKey[^>]{0,400}>.{0,400}?<value>(?<v>[A-Za-z0-9+/=]{40,400})</value>", Options | RegexOptions.Singleline, Timeout)]
+    [GeneratedRegex(@"\G<masterKey[^<>]{0,400}>\s{0,100}(?:<!--[^<>]{0,400}-->\s{0,100})?<value>(?<v>[A-Za-z0-9+/=]{40,400})</value>", Options, Timeout)]
     private static partial Regex MasterKey();
 
     [GeneratedRegex(@"\Gclient-key-data""?\s{0,4}:\s{0,4}""?(?<v>[A-Za-z0-9+/]{100,8000}={0,2})", Options, Timeout)]
@@ -476,14 +504,14 @@ internal static partial class SecretPatterns
     [GeneratedRegex(@"\GClearTextPassword[""']\s{1,20}value\s{0,4}=\s{0,4}[""'](?<v>[^""'<>]{1,400})[""']", IgnoreCase, Timeout)]
     private static partial Regex ClearText();
 
-    [GeneratedRegex(@"\G_authToken\s{0,4}=\s{0,4}[""']?(?<v>[^\s""'#]{8,400})", Options, Timeout)]
+    [GeneratedRegex(@"\G(?:_authToken\s{0,4}=|npmAuthToken[""']?\s{0,4}:)\s{0,4}[""']?(?<v>[^\s""'#]{8,400})", Options, Timeout)]
     private static partial Regex AuthToken();
 
     [GeneratedRegex(@"\G""(?:auth|(?<token>identitytoken))""\s{0,8}:\s{0,8}""(?<v>[A-Za-z0-9+/=_.-]{8,8000})""", Options, Timeout)]
     private static partial Regex DockerAuth();
 
     // Only the name in any case: in any case a k is a Kelvin sign too, and that is excluded.
-    [GeneratedRegex(@"\G(?i:password|pwd)\s{0,2}=\s{0,2}(?:\\?""(?<v>[^""\\;]{1,200})|&quot;(?<v>[^&;]{1,200})|'(?<v>[^';]{1,200})|(?<v>[^;""'&<>\\\r\n\x00-\x1f\u0300-\uffff]{1,200}))", Options, Timeout)]
+    [GeneratedRegex(@"\G(?i:password|pwd)\s{0,2}=\s{0,2}(?:\\?""(?<v>[^""\\;]{1,200})|&quot;(?<v>[^&;]{1,200})|'(?<v>[^';]{1,200})|(?<v>(?:[^;""'&<>\\\r\n\x00-\x1f\u0300-\uffff]|&(?!quot;|apos;|\#|[A-Za-z_.-]{1,30}=)){1,200}))", Options, Timeout)]
     private static partial Regex ConnectionPassword();
 
     [GeneratedRegex(@"(?<![A-Za-z0-9_-])(?:server|data source|host|hostname|addr|address|network address|initial catalog|database|user id|userid|uid|username|user name|user)\s{0,2}=\s{0,2}[^;=\s][^;=]{0,200}(?:;|\z)", IgnoreCase, Timeout)]
@@ -492,6 +520,10 @@ internal static partial class SecretPatterns
     [GeneratedRegex(@"(?<![A-Za-z0-9_-])(?:server|data source|host|hostname|addr|address|network address)\s{0,2}=\s{0,2}(?<v>[^;=\s][^;=]{0,200})(?:;|\z)", IgnoreCase, Timeout)]
     private static partial Regex ConnectionHost();
 
-    [GeneratedRegex(@"\G://(?<user>[^\s:/?#@""'<>\\|`{}\[\]()\x00-\x1f\u0100-\uffff]{0,100}):(?<v>[^\s/?#@""'<>\\|`\x00-\x1f\u0100-\uffff]{3,200})@(?<host>[A-Za-z0-9_.{}$<%\[-][A-Za-z0-9_.:{}$%\]-]{0,200})", Options, Timeout)]
+    // StackExchange.Redis: cache.acme.io:6380,ssl=True,password=…
+    [GeneratedRegex(@"(?<![A-Za-z0-9_.-])(?<v>[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}):[0-9]{2,5}(?:,[^,;=]{1,80}(?:=[^,;]{0,80})?){0,12},\s?\z", Options, Timeout)]
+    private static partial Regex RedisServer();
+
+    [GeneratedRegex(@"\G://(?<user>[^\s:/?#@""'<>\\|`{}\[\]()\x00-\x1f\u0100-\uffff]{0,100}):(?<v>[^\s/?#""'<>\\|`\x00-\x1f\u0100-\uffff]{3,200})@(?<host>[A-Za-z0-9_.{}$<%\[-][A-Za-z0-9_.:{}$%\]-]{0,200})", Options, Timeout)]
     private static partial Regex UserInfo();
 }

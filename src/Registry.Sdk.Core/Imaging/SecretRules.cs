@@ -19,7 +19,7 @@ internal static class SecretRules
     public static readonly SecretRule AwsSecretKey = new("aws-secret-key", "an AWS secret access key", "40 random characters behind `aws_secret_access_key` or `SecretAccessKey`");
     public static readonly SecretRule AwsAccessKey = new("aws-access-key", "an AWS access key id", "`AKIA`, `ASIA` and 16 random characters of base 32");
     public static readonly SecretRule AzureStorageKey = new("azure-storage-key", "a key of an Azure storage or Cosmos DB account", "`AccountKey=` and 64 bytes in base 64; not the emulators' known keys");
-    public static readonly SecretRule AzureSharedAccessKey = new("azure-shared-access-key", "an Azure shared access key (Service Bus, Event Hubs, IoT Hub)", "`SharedAccessKey=` and 32 bytes in base 64");
+    public static readonly SecretRule AzureSharedAccessKey = new("azure-shared-access-key", "an Azure shared access key (Service Bus, Event Hubs, IoT Hub, SignalR, App Configuration)", "`SharedAccessKey=`, `AccessKey=`, `;Secret=` and 32 bytes in base 64");
     public static readonly SecretRule AzureSas = new("azure-sas", "an Azure shared access signature", "`sig=` with 32 bytes in base 64, beside `se=` and `sv=` or `sr=`");
     public static readonly SecretRule AzureClientSecret = new("azure-client-secret", "a client secret of Microsoft Entra ID", "three characters, `7Q~` or `8Q~`, 31 to 34 random characters");
     public static readonly SecretRule AzureKey = new("azure-key", "an Azure key (AI services, API Management, Redis and others)", "76 or 84 characters with Microsoft's mark `JQQJ9` in the middle");
@@ -46,23 +46,23 @@ internal static class SecretRules
     public static readonly SecretRule JwkPrivateKey = new("jwk-private-key", "a private JSON web key", "JSON with `kty` and the private part `d` (or `k`)");
     public static readonly SecretRule RsaXmlKey = new("rsa-xml-key", "a private RSA key in XML", "`<RSAKeyValue>` with the private part `<D>`");
     public static readonly SecretRule DataProtectionKey = new("data-protection-key", "an unprotected ASP.NET Core data protection key", "`<masterKey>` with its `<value>`");
-    public static readonly SecretRule Pfx = new("pfx", "a PKCS#12 file with a private key", "`.pfx`, `.p12`: opens without a password and holds a private key");
-    public static readonly SecretRule ProtectedPfx = new("protected-pfx", "a PKCS#12 file under a password", "`.pfx`, `.p12`: opens only with a password, and as such files do holds a private key");
+    public static readonly SecretRule Pfx = new("pfx", "a PKCS#12 file with a private key", "`.pfx`, `.p12`, and what begins as one: opens without a password and holds a private key");
+    public static readonly SecretRule ProtectedPfx = new("protected-pfx", "a PKCS#12 file under a password", "the same, but opens only with a password, and as such files do holds a private key");
     public static readonly SecretRule JavaKeyStore = new("java-keystore", "a Java key store with a private key", "JKS and JCEKS, whatever the file is called");
-    public static readonly SecretRule KubeConfig = new("kubeconfig", "a credential in a kubeconfig", "`client-key-data`; in `kubeconfig`, `*.kubeconfig` and `.kube/config` also `token` and `password`");
+    public static readonly SecretRule KubeConfig = new("kubeconfig", "a credential in a kubeconfig", "`client-key-data`; in `kubeconfig`, `kubeconfig.*`, `*.kubeconfig` and `.kube/config` also `token` and `password`");
 
     // Credentials in the files that tools keep them in.
     public static readonly SecretRule NuGetConfig = new("nuget-config", "a password or API key in a nuget.config", "`ClearTextPassword` anywhere; in `nuget.config` also `Password` and `apikeys`");
-    public static readonly SecretRule Npmrc = new("npmrc", "a credential for an npm registry", "`_authToken=` anywhere; in `.npmrc` also `_auth` and `_password`");
+    public static readonly SecretRule Npmrc = new("npmrc", "a credential for an npm registry", "`_authToken=` and `npmAuthToken:` anywhere; in `.npmrc` also `_auth` and `_password`");
     public static readonly SecretRule DockerConfig = new("docker-config", "a login in a docker configuration", "`\"auth\"` that is `user:password` in base 64, or `\"identitytoken\"`");
     public static readonly SecretRule Netrc = new("netrc", "a password in a .netrc or .pgpass", "`.netrc`, `_netrc`: what follows `password`; `.pgpass`: the fifth field");
     public static readonly SecretRule GitFolder = new("git-folder", "a git repository", "a file in a folder `.git`: the history holds whatever was ever committed. Said once of a folder");
 
     // Passwords that people chose.
-    public static readonly SecretRule ConnectionString = new("connection-string", "a password in a connection string", "`Password=` or `Pwd=` beside a server, database or user; not for this machine, no placeholder");
+    public static readonly SecretRule ConnectionString = new("connection-string", "a password in a connection string", "`Password=` or `Pwd=` beside a server, database or user, or behind `host:port,`; not for this machine, no placeholder");
     public static readonly SecretRule UrlPassword = new("url-password", "a password in a URL", "`scheme://user:password@host`; not for this machine or example.com, no placeholder");
-    public static readonly SecretRule EnvFile = new("env-file", "a secret in an .env file", "`.env`, `.env.*`, `*.env`: a variable with a secret's name and a real value");
-    public static readonly SecretRule Settings = new("settings", "a secret in a settings file", "`appsettings*.json`, `secrets.json`, `local.settings.json`, `*.config`: a setting with a secret's name and a real value");
+    public static readonly SecretRule EnvFile = new("env-file", "a secret in an .env file", "`.env`, `.env.*`, `*.env`, `.envrc`: a variable with a secret's name and a real value");
+    public static readonly SecretRule Settings = new("settings", "a secret in a settings file", "`*settings*.json`, `*secrets*.json`, `*credentials*.json`, `*.config`, `*.publishsettings`, `*.pubxml`, `*.user`: a setting with a secret's name and a real value");
     public static readonly SecretRule Variable = new("variable", "a secret in the image's configuration", "an environment variable, label or `--option` with a secret's name and a real value");
 #pragma warning restore SA1600, CS1591
 

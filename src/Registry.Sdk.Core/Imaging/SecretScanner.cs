@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Text;
 using System.Formats.Tar;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
@@ -35,6 +36,9 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
     private const int MostNested = 3;
 
     private const int Sniffed = 8 * 1024;
+
+    /// <summary>A file with more secrets than this is a list of them (a log, a table); each is held against all others, and nobody reads on.</summary>
+    private const int MostFound = 1000;
 
     private readonly HashSet<string> _gitFolders = new(StringComparer.Ordinal);
 
@@ -116,7 +120,7 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
 
     private void ScanBytes(string path, string name, byte[] buffer, int have, Stream content, int depth)
     {
-        var found = new List<Found>();
+        var found = new Findings();
         var atEnd = have < Window;
         if (atEnd && ToUtf8(buffer.AsSpan(0, have)) is { } converted)
         {
@@ -131,7 +135,7 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
         {
             var to = atEnd ? have : have - SecretPatterns.Behind;
             ScanWindow(buffer.AsSpan(0, have), from, to, offset, isText ? lines : null, found);
-            if (atEnd)
+            if (atEnd || found.AreMore)
             {
                 break;
             }
@@ -148,10 +152,18 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
 
         if (!whole.IsEmpty)
         {
-            found.AddRange(SecretFiles.Find(name, whole).Select(f => new Found(f.Rule, 0, 0, f.Line > 0 ? f.Line : null, f.Value)));
+            foreach (var secret in SecretFiles.Find(name, whole))
+            {
+                found.Add(new(secret.Rule, 0, 0, secret.Line > 0 ? secret.Line : null, secret.Value));
+            }
         }
 
-        Hits.AddRange(Distinct(found).Select(f => new SecretHit(f.Rule, path, f.Line, f.Line is null && f.Length > 0 ? f.Offset : null, f.Value)));
+        if (found.AreMore)
+        {
+            NotRead.Add((path, $"it holds more than {MostFound} secrets: the others"));
+        }
+
+        Hits.AddRange(Distinct(found.All).Select(f => new SecretHit(f.Rule, path, f.Line, f.Line is null && f.Length > 0 ? f.Offset : null, f.Value)));
     }
 
     /// <summary>Looks at a part of a file in memory.</summary>
@@ -161,7 +173,36 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
     /// <param name="offset">Where the part begins in the file.</param>
     /// <param name="lines">How many lines end before it; null: it is no text.</param>
     /// <param name="found">Receives what is found.</param>
-    private static void ScanWindow(ReadOnlySpan<byte> bytes, int from, int to, long offset, int? lines, List<Found> found)
+    private static void ScanWindow(ReadOnlySpan<byte> bytes, int from, int to, long offset, int? lines, Findings found)
+    {
+        ScanBytewise(bytes, from, to, offset, lines, found);
+        if (lines is not null)
+        {
+            // As JSON writes it: + and & as \u002B and \u0026, / as \/. Lines stay as they are.
+            if (bytes.IndexOf("\\u00"u8) >= 0 || bytes.IndexOf("\\/"u8) >= 0)
+            {
+                var (before, middle, behind) = (Unescaped(bytes[..from]), Unescaped(bytes[from..to]), Unescaped(bytes[to..]));
+                ScanBytewise([.. before, .. middle, .. behind], before.Length, before.Length + middle.Length, offset, lines, found);
+            }
+
+            return;
+        }
+
+        // UTF-16: strings of an assembly begin at even and odd bytes.
+        var matches = new List<SecretMatch>();
+        for (var parity = 0; parity < 2 && bytes.Length > 1; parity++)
+        {
+            matches.Clear();
+            var utf16 = MemoryMarshal.Cast<byte, char>(bytes[parity..]);
+            SecretPatterns.Find(utf16, (from - parity + 1) / 2, Math.Min(utf16.Length, (to - parity + 1) / 2), matches);
+            foreach (var match in matches)
+            {
+                found.Add(new(match.Rule, offset + parity + (2L * match.Start), 2 * match.Length, null, match.Value));
+            }
+        }
+    }
+
+    private static void ScanBytewise(ReadOnlySpan<byte> bytes, int from, int to, long offset, int? lines, Findings found)
     {
         var matches = new List<SecretMatch>();
         var chars = ArrayPool<char>.Shared.Rent(bytes.Length);
@@ -176,31 +217,50 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
             ArrayPool<char>.Shared.Return(chars);
         }
 
-        foreach (var match in matches)
+        // Each line end is counted once, not once for every match behind it.
+        var (counted, ends) = (0, 0);
+        foreach (var match in matches.OrderBy(m => m.Start))
         {
-            found.Add(new(match.Rule, offset + match.Start, match.Length, lines is { } before ? before + bytes[..match.Start].Count((byte)'\n') + 1 : null, FromLatin1(match.Value)));
-        }
-
-        if (lines is not null)
-        {
-            return;
-        }
-
-        // UTF-16: strings of an assembly begin at even and odd bytes.
-        for (var parity = 0; parity < 2 && bytes.Length > 1; parity++)
-        {
-            matches.Clear();
-            var utf16 = MemoryMarshal.Cast<byte, char>(bytes[parity..]);
-            SecretPatterns.Find(utf16, (from - parity + 1) / 2, Math.Min(utf16.Length, (to - parity + 1) / 2), matches);
-            foreach (var match in matches)
+            if (lines is not null)
             {
-                found.Add(new(match.Rule, offset + parity + (2L * match.Start), 2 * match.Length, null, match.Value));
+                ends += bytes[counted..match.Start].Count((byte)'\n');
+                counted = match.Start;
             }
+
+            found.Add(new(match.Rule, offset + match.Start, match.Length, lines + ends + 1, FromLatin1(match.Value)));
         }
     }
 
+    /// <summary>Characters of JSON's escapes as themselves; not quotes and backslashes, which would end the text they are in.</summary>
+    private static byte[] Unescaped(ReadOnlySpan<byte> bytes)
+    {
+        var result = new byte[bytes.Length];
+        var length = 0;
+        for (var at = 0; at < bytes.Length; at++)
+        {
+            var rest = bytes[at..];
+            if (rest.StartsWith("\\/"u8))
+            {
+                result[length++] = (byte)'/';
+                at++;
+            }
+            else if (rest.Length >= 6 && rest.StartsWith("\\u00"u8) && Utf8Parser.TryParse(rest.Slice(4, 2), out byte value, out var used, 'x') && used == 2
+                && value is > 0x1F and < 0x7F and not (byte)'"' and not (byte)'\\')
+            {
+                result[length++] = value;
+                at += 5;
+            }
+            else
+            {
+                result[length++] = bytes[at];
+            }
+        }
+
+        return result[..length];
+    }
+
     /// <summary>One secret is found by several rules: the first in the table is right. And it stands in several places: the first is told.</summary>
-    private static IEnumerable<Found> Distinct(List<Found> found)
+    private static IEnumerable<Found> Distinct(IReadOnlyList<Found> found)
     {
         var kept = new List<Found>();
         foreach (var one in found.OrderBy(f => SecretRules.RankOf(f.Rule)).ThenBy(f => f.Offset).ThenBy(f => f.Line))
@@ -317,6 +377,29 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
 
     /// <summary>Something in a file.</summary>
     private readonly record struct Found(SecretRule Rule, long Offset, int Length, int? Line, string Value);
+
+    /// <summary>What is in one file: each secret where it was found first, and not more than anybody needs.</summary>
+    private sealed class Findings
+    {
+        private readonly HashSet<(SecretRule Rule, string Value)> _known = [];
+        private readonly List<Found> _all = [];
+
+        public IReadOnlyList<Found> All => _all;
+
+        public bool AreMore { get; private set; }
+
+        public void Add(Found one)
+        {
+            if (!AreMore && _known.Add((one.Rule, one.Value)))
+            {
+                AreMore = _all.Count == MostFound;
+                if (!AreMore)
+                {
+                    _all.Add(one);
+                }
+            }
+        }
+    }
 
     /// <summary>What was read already, and then the rest.</summary>
     private sealed class JoinedStream(ReadOnlyMemory<byte> head, Stream rest) : Stream

@@ -230,7 +230,7 @@ public static partial class SecretSearch
             number++;
             foreach (var text in HistoryTexts.Select(m => (entry as JsonObject)?[m]?.ToString()).OfType<string>())
             {
-                foreach (var hit in InWords([text, .. text.Split(' ', StringSplitOptions.RemoveEmptyEntries)], $"entry {number} of the history"))
+                foreach (var hit in InWords([text], $"entry {number} of the history"))
                 {
                     yield return hit;
                 }
@@ -255,6 +255,8 @@ public static partial class SecretSearch
     private static List<Hit> InWords(List<string> words, string place)
     {
         var found = words.SelectMany(SecretPatterns.Find).DistinctBy(m => (m.Rule, m.Value)).Select(m => new Hit(m.Rule, place, null, m.Value)).ToList();
+        // What a shell is given is one word to us: sh -c "export DB_PASSWORD=… && ./app".
+        words = [.. words.SelectMany(w => w.Split([' ', '\t', '\n', ';', '|'], StringSplitOptions.RemoveEmptyEntries) is { Length: > 1 } parts ? parts.Prepend(w) : [w])];
         for (var i = 0; i < words.Count; i++)
         {
             var option = Option().Match(words[i]);

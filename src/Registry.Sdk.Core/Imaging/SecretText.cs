@@ -10,6 +10,9 @@ internal static partial class SecretText
     /// <summary>What is shorter guards nothing.</summary>
     private const int ShortestSecret = 4;
 
+    /// <summary>A placeholder may be numbered or dated (<c>password123</c>); with more digits than this they are what counts, and not the word beside them.</summary>
+    private const int MostPlaceholderDigits = 6;
+
     private const StringComparison AnyCase = StringComparison.OrdinalIgnoreCase;
 
     /// <summary>GitHub's and npm's base 62. Source: GitHub blog, «Behind GitHub's new authentication token formats» (2021).</summary>
@@ -36,8 +39,15 @@ internal static partial class SecretText
     /// <summary>Last words of names whose values are secrets.</summary>
     private static readonly HashSet<string> SecretWords = new(StringComparer.Ordinal)
     {
-        "password", "passwd", "pwd", "passphrase", "passcode", "pass", "secret", "token", "apikey", "secretkey", "accesskey", "privatekey", "authtoken", "pat",
+        "password", "passwd", "pwd", "passphrase", "passcode", "pass", "secret", "token", "apikey", "secretkey", "accesskey", "privatekey", "pat",
+        "authtoken", "accesstoken", "apitoken", "bottoken", "refreshtoken", "dbpass", "smtppass", "dbpwd",
     };
+
+    /// <summary>What says so at the end of a word too, where words are written together: <c>PGPASSWORD</c>, <c>clientsecret</c>.</summary>
+    private static readonly string[] SecretEndings = ["password", "passwd", "passphrase", "secret"];
+
+    /// <summary>Ends of names whose values people choose.</summary>
+    private static readonly string[] ChosenEndings = ["password", "passwd", "passphrase", "pass", "pwd"];
 
     /// <summary>What makes a secret of a <c>key</c>.</summary>
     private static readonly HashSet<string> SecretKeys = new(StringComparer.Ordinal)
@@ -55,7 +65,7 @@ internal static partial class SecretText
             || text.Distinct().Take(4).Count() < 4
             || ToBeReplaced.Any(p => text.Contains(p, AnyCase))
             || Substituted().IsMatch(text)
-            || (Words(text) is { Count: > 0 } words && words.TrueForAll(PlaceholderWords.Contains));
+            || (text.Count(char.IsAsciiDigit) <= MostPlaceholderDigits && Words(text) is { Count: > 0 } words && words.TrueForAll(PlaceholderWords.Contains));
     }
 
     /// <summary>Whether a text looks drawn by lot: enough different characters for its length, none many times in a row, no alphabet, no placeholder.</summary>
@@ -115,8 +125,8 @@ internal static partial class SecretText
             return false;
         }
 
-        var last = SecretWords.Contains(words[^1]) ? words[^1] : words[^1].TrimEnd('s');
-        return (SecretWords.Contains(last) && (last is not "pat" and not "pass" || words.Count > 1))
+        var last = IsSecretWord(words[^1]) ? words[^1] : words[^1].TrimEnd('s');
+        return (IsSecretWord(last) && (last is not "pat" and not "pass" || words.Count > 1))
             || (last == "key" && words.Count > 1 && SecretKeys.Contains(words[^2]));
     }
 
@@ -130,7 +140,7 @@ internal static partial class SecretText
         }
 
         // People choose passwords; keys and tokens are made, and what is short or a word is the name of one.
-        return Words(name) is [.., "password" or "passwd" or "pwd" or "passphrase" or "pass"] || (text.Length >= 8 && !text.Contains(' ', StringComparison.Ordinal) && (text.Length >= 16 || text.Any(char.IsAsciiDigit)));
+        return (Words(name) is [.., var last] && Array.Exists(ChosenEndings, e => last.EndsWith(e, StringComparison.Ordinal))) || (text.Length >= 8 && !text.Contains(' ', StringComparison.Ordinal) && (text.Length >= 16 || text.Any(char.IsAsciiDigit)));
     }
 
     /// <summary>Whether a host is the machine itself, or one that cannot be: a password for it opens nothing that others reach.</summary>
@@ -145,6 +155,8 @@ internal static partial class SecretText
             || name.Split('.') is [.., "example" or "test" or "invalid" or "localhost"] or [.., "example", "com" or "org" or "net"]
             || Substituted().IsMatch(name) || ToBeReplaced.Any(p => name.Contains(p, AnyCase));
     }
+
+    private static bool IsSecretWord(string word) => SecretWords.Contains(word) || Array.Exists(SecretEndings, e => word.EndsWith(e, StringComparison.Ordinal));
 
     /// <summary>The words of a name, in small letters, without numbers: at humps and at everything that is no letter.</summary>
     private static List<string> Words(string text) => [.. Word().Matches(text).Select(m => m.Value.ToLowerInvariant())];

@@ -32,6 +32,8 @@ public static class ComposeFile
 
     private const int MaxDepth = 16;
 
+    private const int MaxShown = 400;
+
     /// <summary>Reads a file and what it includes.</summary>
     /// <param name="path">Absolute path.</param>
     /// <param name="environment">The process's environment; wins over the <c>.env</c> beside the file.</param>
@@ -125,7 +127,7 @@ public static class ComposeFile
                     var parts = written.Value.Split('/');
                     if (parts.Length is not (2 or 3) || parts.Any(p => p.Length == 0))
                     {
-                        Fail(DiagnosticCodes.ComposeFileInvalid, written.File, written.Line, $"the platform '{PlainText.Of(written.Value)}' of the service {PlainText.Of(service.Name)} is not os/architecture or os/architecture/variant. Correct platform:");
+                        Fail(DiagnosticCodes.ComposeFileInvalid, written.File, written.Line, $"the platform '{Shown(written.Value)}' of the service {PlainText.Of(service.Name)} is not os/architecture or os/architecture/variant. Correct platform:");
                         continue;
                     }
 
@@ -134,7 +136,7 @@ public static class ComposeFile
 
                 if (!ImageName.TryParse(image.Value, out var name, out var why))
                 {
-                    Fail(DiagnosticCodes.ComposeImageName, image.File, image.Line, $"the image '{PlainText.Of(image.Value)}' of the service {PlainText.Of(service.Name)} can't be pulled from anywhere: {PlainText.Of(why)} Correct image:, as [host/]name[:tag][@digest]");
+                    Fail(DiagnosticCodes.ComposeImageName, image.File, image.Line, $"the image '{Shown(image.Value)}' of the service {PlainText.Of(service.Name)} can't be pulled from anywhere: {Shown(why)} Correct image:, as [host/]name[:tag][@digest]");
                     continue;
                 }
 
@@ -152,7 +154,12 @@ public static class ComposeFile
         private Service? ReadService(Source source, string name, YamlNode node, HashSet<string> extending)
         {
             _current = source.File;
-            if (!extending.Add($"{source.File}\n{name}") || !Step())
+            if (!Step())
+            {
+                return null;
+            }
+
+            if (!extending.Add($"{source.File}\n{name}"))
             {
                 Fail(DiagnosticCodes.ComposeFileInvalid, source.File, Line(node), $"the service {PlainText.Of(name)} extends itself in a circle. Correct extends:");
                 return null;
@@ -285,6 +292,12 @@ public static class ComposeFile
             var asked = askedBy == path ? "ContainerComposeFile" : askedBy;
             try
             {
+                if (File.Exists(path) && !SpecialFile.IsRegular(path))
+                {
+                    Problems.Add(DiagnosticCodes.ComposeFileInvalid.Report($"{PlainText.Of(path)} is no regular file. Correct {PlainText.Of(asked)}.", path));
+                    return null;
+                }
+
                 if (new FileInfo(path) is { Exists: true, Length: > MaxBytes })
                 {
                     Problems.Add(DiagnosticCodes.ComposeFileInvalid.Report($"{PlainText.Of(path)} is larger than {MaxBytes >> 20} MB: that is no compose file. Correct {PlainText.Of(asked)}.", path));
@@ -382,10 +395,17 @@ public static class ComposeFile
 
             if (source.Variables.Interpolate(written, out var why) is { } value)
             {
+                if (value.Contains('\0', StringComparison.Ordinal))
+                {
+                    // Paths too come this way, and the system refuses such a one with an exception of its own.
+                    Fail(DiagnosticCodes.ComposeFileInvalid, source.File, line, $"{member}: of {PlainText.Of(service)} has a NUL in it. Correct it");
+                    return null;
+                }
+
                 return new(value, source.File, line);
             }
 
-            Fail(DiagnosticCodes.ComposeVariable, source.File, line, $"{member}: of {PlainText.Of(service)} is '{PlainText.Of(written)}', and {why} Set the variable in the environment or in .env beside the file, or give it a default (${{NAME:-value}})");
+            Fail(DiagnosticCodes.ComposeVariable, source.File, line, $"{member}: of {PlainText.Of(service)} is '{Shown(written)}', and {why} Set the variable in the environment or in .env beside the file, or give it a default (${{NAME:-value}})");
             return null;
         }
 
@@ -420,7 +440,14 @@ public static class ComposeFile
                 return [];
             }
 
-            var names = Names(mapping, 0).Distinct(StringComparer.Ordinal);
+            var names = Names(mapping, 0).Distinct(StringComparer.Ordinal).Take(MaxSteps + 1).ToList();
+            if (names.Count > MaxSteps)
+            {
+                // Each would be searched for among all others.
+                Fail(DiagnosticCodes.ComposeFileInvalid, file, Line(node), $"{what}: has more than {MaxSteps} members. Write it simpler");
+                return [];
+            }
+
             return [.. names.Select(n => (n, Member(mapping, n)!))];
         }
 
@@ -460,6 +487,9 @@ public static class ComposeFile
         private void Fail(DiagnosticDescriptor code, string file, int line, string what) => Problems.Add(code.Report($"{At(file, line)}: {what}.", file));
 
         private static string At(string file, int line) => string.Create(CultureInfo.InvariantCulture, $"{PlainText.Of(file)}, line {line}");
+
+        /// <summary>A text for a message: not a whole file of it.</summary>
+        private static string Shown(string text) => PlainText.Of(text.Length > MaxShown ? text[..MaxShown] + "…" : text);
 
         private static int Line(YamlNode node) => (int)Math.Max(1, node.Start.Line);
 

@@ -9,6 +9,9 @@ public sealed class ComposeVariables
 {
     private const int MaxDepth = 16;
 
+    /// <summary>No value is longer; each may be twice the one before it, and without a limit a small file fills the memory.</summary>
+    private const int MaxLength = 64 * 1024;
+
     private readonly Dictionary<string, string> _values;
 
     // In a .env file what is not set is empty, and a '$' that begins no variable is one: passwords stand there. An image's name is held to more.
@@ -86,6 +89,11 @@ public sealed class ComposeVariables
             }
 
             result.Append(value);
+            if (result.Length > MaxLength)
+            {
+                why = $"it is longer than {MaxLength} characters.";
+                return null;
+            }
         }
 
         return result.ToString();

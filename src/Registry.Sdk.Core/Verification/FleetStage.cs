@@ -47,6 +47,14 @@ public static class FleetStage
     {
         if (looks.Select(l => l.Newest?.Version).OfType<SemanticVersion>().OrderDescending(VersionComparer.VersionRelease).FirstOrDefault() is not { } newest)
         {
+            // Many tools publish nothing else.
+            var latest = looks.Where(l => l is { Shown: "latest", Digest: not null }).ToList();
+            foreach (var other in latest.Where(l => l.Digest != latest[0].Digest))
+            {
+                other.Report(DiagnosticCodes.ReleaseDiffers,
+                    $"latest is {other.Digest}, and at {latest[0].Destination} it is {latest[0].Digest}: one tag is two images. Publish to both from one build; or, if they are not meant to be one image, tell them apart with Image=\"…\".");
+            }
+
             return;
         }
 
@@ -153,6 +161,9 @@ public static class FleetStage
         public bool WasListed => _tagCount > 0;
 
         public Digest? Digest { get; private set; }
+
+        /// <summary>The tag that <see cref="Digest"/> is of.</summary>
+        public string? Shown => _shown;
 
         public IReadOnlyList<Platform> Platforms { get; private set; } = [];
 
@@ -291,7 +302,9 @@ public static class FleetStage
                 return null;
             }
 
-            Absent(look.CredentialSource);
+            // One that was shown and refused is forgotten by the client, and still whose account was told that nothing is there.
+            var shown = look.CredentialSource ?? (_observation.Seen == ObservedVisibility.Missing ? (await world.Connections.CredentialAsync(Repository, cancellationToken).ConfigureAwait(false))?.Source : null);
+            Absent(shown);
             return null;
         }
 
@@ -306,7 +319,8 @@ public static class FleetStage
             if (isToldMissing && Destination.IsOptional)
             {
                 _isMissing = true;
-                _notes.Add($"{Destination} is not there, and need not be (Optional)");
+                // Services say «not there» to accounts that may not know of it, too.
+                _notes.Add($"{Destination} is not there{(credential is null ? string.Empty : $", or the account from {credential} may not see it")}; it is optional");
             }
             else if (isToldMissing)
             {

@@ -112,10 +112,18 @@ internal sealed class RepositoryLook(RegistryClient client, Uri address, bool is
         var images = new List<(ManifestContent Manifest, Platform? Platform)>();
         if (MediaTypes.IsIndex(first.Descriptor.MediaType))
         {
-            var children = RegistryJson.Children(Parse(first.Content, first.Descriptor.Digest)).Where(c => MediaTypes.IsManifest(c.Descriptor.MediaType)).ToList();
-            if (children.Count is 0 or > MaxManifests)
+            var index = Parse(first.Content, first.Descriptor.Digest);
+            var named = RegistryJson.Children(index);
+            if (named.Count != (index["manifests"] as JsonArray)?.Count)
             {
-                throw new ImageProblemException(isPlatform: true, $"the index {first.Descriptor.Digest} names {(children.Count == 0 ? "no image" : $"more than {MaxManifests} images")}");
+                // Passed over, it would count as there.
+                throw new ImageProblemException(isPlatform: true, $"the index {first.Descriptor.Digest} names something without media type, digest or size, which nobody can fetch");
+            }
+
+            var children = named.Where(c => MediaTypes.IsManifest(c.Descriptor.MediaType)).ToList();
+            if (children.Count == 0 || named.Count > MaxManifests)
+            {
+                throw new ImageProblemException(isPlatform: true, $"the index {first.Descriptor.Digest} names {(named.Count > MaxManifests ? $"more than {MaxManifests} images" : "no image")}");
             }
 
             // Attestations are not for a platform; they are fetched with the image by those who ask for all of it.
@@ -129,8 +137,18 @@ internal sealed class RepositoryLook(RegistryClient client, Uri address, bool is
             {
                 var manifest = await ManifestAsync(child.Descriptor.Digest.ToString(), cancellationToken).ConfigureAwait(false)
                     ?? throw new ImageProblemException(isPlatform: true, $"the manifest {child.Descriptor.Digest}{(child.Platform is { } platform ? $" of the platform {platform}" : string.Empty)}, which the index names, is not there");
-                return (manifest, child.Platform);
+                return manifest.Descriptor.Size == child.Descriptor.Size ? (manifest, child.Platform)
+                    : throw new ImageProblemException(isPlatform: true, $"the manifest {child.Descriptor.Digest} has {manifest.Descriptor.Size} bytes, and the index says {child.Descriptor.Size}: it is refused by who pulls it");
             })).ConfigureAwait(false));
+
+            // An index within the index, or what else it names: nobody who pulls for a platform needs it; whoever copies the image does.
+            await Task.WhenAll(named.Where(c => only is null && !MediaTypes.IsManifest(c.Descriptor.MediaType)).Select(async other =>
+            {
+                if (await FindAsync(other.Descriptor.Digest.ToString(), cancellationToken).ConfigureAwait(false) is null)
+                {
+                    throw new ImageProblemException(isPlatform: false, $"{other.Descriptor.Digest} ({PlainText.Of(other.Descriptor.MediaType)}), which the index names, is not there");
+                }
+            })).ConfigureAwait(false);
         }
         else
         {

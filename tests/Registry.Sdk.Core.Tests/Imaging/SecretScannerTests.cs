@@ -70,6 +70,84 @@ public sealed class SecretScannerTests
         }
     }
 
+    /// <summary>Forms that an attacker of this scanner found to pass it. ~P stands for the password, ~A for 32 and ~K for 64 bytes in base 64.</summary>
+    [Theory]
+    [InlineData("connection-string", "appsettings.json", "{\"ConnectionStrings\":{\"Redis\":\"cache.acme.io:6380,password=~P,ssl=True,abortConnect=False\"}}")]
+    [InlineData("connection-string", "x.txt", "redis=c1:6379,c2:6379,ssl=true, password=~P")]
+    [InlineData("connection-string", "x.txt", "Server=sql.acme.io;User Id=app;Password=A&~P;Encrypt=true")]
+    [InlineData("connection-string", "x.json", "{\"c\":\"Server=sql.acme.io;User Id=app;Password=Ab\\u002B~P;Encrypt=true\"}")]
+    [InlineData("azure-storage-key", "x.json", "{\"c\":\"AccountName=acme;AccountKey=\\u002B~K\"}")]
+    [InlineData("azure-shared-access-key", "x.json", "{\"c\":\"Endpoint=https://a.service.signalr.net;AccessKey=~A;Version=1.0;\"}")]
+    [InlineData("azure-shared-access-key", "x.json", "{\"c\":\"Endpoint=https://a.azconfig.io;Id=abcd;Secret=~A\"}")]
+    [InlineData("url-password", "x.json", "{\"u\":\"postgres:\\/\\/app:~P@pg.acme.io\\/x\"}")]
+    [InlineData("url-password", "x.txt", "mongodb://app:p@~P@db.acme.io/x")]
+    [InlineData("npmrc", ".yarnrc.yml", "npmAuthToken: ~P")]
+    [InlineData("env-file", ".env", "PGPASSWORD=~P")]
+    [InlineData("env-file", ".env", "DB_PASSWORD=Tr#~P # mine")]
+    [InlineData("env-file", ".env", "DB_PASSWORD=\"a\\\"~P\" # mine")]
+    [InlineData("env-file", ".env", "\ufeffDB_PASSWORD=~P")]
+    [InlineData("env-file", ".envrc", "export DB_PASSWORD=~P")]
+    [InlineData("env-file", ".env", "DB_PASSWORD=a9183746582")]
+    [InlineData("settings", "appsettings.json", "{\"Smtp\":{\"dbpassword\":\"~P\"}}")]
+    [InlineData("settings", "sharedsettings.json", "{\"Smtp\":{\"Password\":\"~P\"}}")]
+    [InlineData("settings", "application_default_credentials.json", "{\"client_id\":\"x\",\"refresh_token\":\"1//0g~P\",\"type\":\"authorized_user\"}")]
+    [InlineData("settings", "log4net.config", "<log4net><appender><smtpHost value='x'/><password value='~P'/></appender></log4net>")]
+    [InlineData("settings", "web.config", "<?xml version=\"1.0\" encoding=\"utf-16\"?><configuration><appSettings><add key=\"ApiKey\" value=\"~P\" /></appSettings></configuration>")]
+    [InlineData("settings", "acme.PublishSettings", "<publishData><publishProfile userName=\"$acme\" userPWD=\"~P\" /></publishData>")]
+    [InlineData("settings", "web.pubxml.user", "<Project><PropertyGroup><Password>~P</Password></PropertyGroup></Project>")]
+    [InlineData("kubeconfig", "kubeconfig.yaml", "users:\n- user:\n    token: ~P")]
+    public void A_form_that_once_passed_is_found(string rule, string path, string form)
+    {
+        var content = form.Replace("~P", PlantedSecrets.Password(), StringComparison.Ordinal)
+            .Replace("~A", PlantedSecrets.Base64(32), StringComparison.Ordinal).Replace("~K", PlantedSecrets.Base64(64)[1..], StringComparison.Ordinal);
+
+        Assert.Equal(rule, Assert.Single(Scan(path, Encoding.UTF8.GetBytes(content)).Hits).Rule.Id);
+        // And as Windows tools save it.
+        Assert.Equal(rule, Assert.Single(Scan(path, [.. Encoding.Unicode.GetPreamble(), .. Encoding.Unicode.GetBytes(content)]).Hits).Rule.Id);
+    }
+
+    [Fact]
+    public void A_key_store_is_known_by_its_content_whatever_it_is_called()
+        => Assert.All(
+            PlantedSecrets.All.Where(p => p.Rule is "pfx" or "protected-pfx"),
+            p => Assert.Equal(p.Rule, Assert.Single(Scan("certificate.bin", p.Content).Hits).Rule.Id));
+
+    /// <summary>Each secret is held against all others of its file: a table of them must not take for ever, nor the others be passed over in silence.</summary>
+    [Fact]
+    public void A_file_that_is_a_list_of_secrets_is_told_and_not_read_to_its_end()
+    {
+        var rows = string.Concat(Enumerable.Range(0, 30_000).Select(_ => $"redis://u:{PlantedSecrets.Draw("abcdefghijklmnopqrstuvwxyz0123456789", 14)}@cache.acme.io/1\n"));
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+
+        var scanner = Scan("rows.csv", Encoding.UTF8.GetBytes(rows));
+
+        Assert.Equal((1000, 1000), (scanner.Hits.Count, scanner.Hits[^1].Line));
+        Assert.Equal(("rows.csv", "it holds more than 1000 secrets: the others"), Assert.Single(scanner.NotRead));
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"{clock.Elapsed}");
+    }
+
+    /// <summary>Text that begins like a secret over and over; each of these once took from ten seconds to a minute.</summary>
+    [Theory]
+    [InlineData("password=k3Jd9;")]
+    [InlineData("password=k3Jd9q;user=x;")]
+    [InlineData("a:6379,password=guest;")]
+    [InlineData("-----BEGIN " + "PRIVATE KEY-----\n")]
+    [InlineData("PuTTY-User-Key-File-1: a Encryption: none ")]
+    [InlineData("PuTTY-User-Key-File-1: a\nEncryption: none\nComment: x\nPublic-Lines: 1\nabcdabcdabcdabcd\n")]
+    [InlineData("<RSAKeyValue>")]
+    [InlineData("<RSAKeyValue><P>a</P>")]
+    [InlineData("<masterKey><!-- ")]
+    [InlineData("http://a1:bcdeQ@b ")]
+    [InlineData("\\u00")]
+    public void No_text_takes_long(string unit)
+    {
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+
+        Scan("x.js", Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(unit, (2 << 20) / unit.Length))));
+
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(8), $"{clock.Elapsed}");
+    }
+
     [Theory]
     [InlineData("x.txt", "ghp_0123456789abcdefghijklmnopqrstuvwxyz")]
     [InlineData("x.txt", "npm_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
@@ -104,6 +182,12 @@ public sealed class SecretScannerTests
     [InlineData("nuget.config", "<configuration><packageSourceCredentials><acme><add key=\"ClearTextPassword\" value=\"%ACME_TOKEN%\" /></acme></packageSourceCredentials></configuration>")]
     [InlineData(".npmrc", "//npm.acme.io/:_authToken=${NPM_TOKEN}")]
     [InlineData("config.json", "{ \"auths\": { \"ghcr.io\": {} }, \"credsStore\": \"desktop\", \"auth\": \"basic\" }")]
+    [InlineData("x.js", "connect('cache:6379', password=Tr0ub4dor3correct) and f(a,password=Tr0ub4dor3correct)")]
+    [InlineData("x.txt", "localhost:6379,password=Tr0ub4dor3correct,ssl=False and cache:6379,password=changeme,ssl=False and cache:6379,password=${REDIS_PASSWORD}")]
+    [InlineData("x.json", "{ \"u\": \"https:\\/\\/user:password@acme.io\\/\", \"v\": \"http://[::1]:1@2x\", \"n\": \"\\u0070\\u0061ss\" }")]
+    [InlineData("Acme.Secrets.deps.json", "{ \"dotnet-user-secrets/10.0.12\": { \"sha512\": \"k3Jd9qLm2Xw7k3Jd9qLm2Xw7\" }, \"Acme.Secret\": { \"assemblyVersion\": \"10.0.12.42210\" } }")]
+    [InlineData("x.csproj.user", "<Project><PropertyGroup><ActiveDebugProfile>https</ActiveDebugProfile><NameOfLastUsedPublishProfile>/app/Folder1.pubxml</NameOfLastUsedPublishProfile></PropertyGroup></Project>")]
+    [InlineData("app.config", "<log4net><appender><password value=\"%property{PASS}\" /></appender><publickeytoken value=\"cc7b13ffcd2ddd51\" /></log4net>")]
     [InlineData("swagger.json", "{ \"password\": { \"type\": \"string\" }, \"token\": \"string\" }")]
     [InlineData("de.json", "{ \"password\": \"Passwort\", \"token\": \"Wertmarke\" }")]
     [InlineData(".gitignore", "bin/")]
@@ -139,6 +223,10 @@ public sealed class SecretScannerTests
     [InlineData("publicKeyToken", false)]
     [InlineData("GPG_KEY", false)]
     [InlineData("PAT", false)]
+    [InlineData("PGPASSWORD", true)]
+    [InlineData("clientsecret", true)]
+    [InlineData("publickeytoken", false)]
+    [InlineData("secretary", false)]
     [InlineData("UserSecretsId", false)]
     [InlineData("PATH", false)]
     [InlineData("", false)]

@@ -228,6 +228,40 @@ public sealed class ComposeFileTests : IDisposable
     }
 
     [Fact]
+    public void Too_many_services_are_told_once_and_soon()
+    {
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        var problem = Fails("RSDK9027", "services:\n" + string.Concat(Enumerable.Range(0, 40_000).Select(i => $"  a{i}: {{image: x}}\n")));
+        Assert.Contains("more than 10000 members", problem);
+        Assert.DoesNotContain('\n', problem);
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), $"{clock.Elapsed}");
+    }
+
+    [Fact]
+    public void Values_that_double_each_other_do_not_fill_the_memory()
+    {
+        Write(".env", "A0=xxxxxxxxxx\n" + string.Concat(Enumerable.Range(1, 60).Select(i => $"A{i}=$A{i - 1}$A{i - 1}\n")));
+        Assert.InRange(Fails("RSDK9028", "services:\n  a:\n    image: x:${A12}${A12}\n").Length, 1, 2000);
+        Assert.InRange(Fails("RSDK9029", "services:\n  a:\n    image: x:${A12}\n").Length, 1, 2000);
+        Assert.InRange(Fails("RSDK9028", $"services:\n  a:\n    image: {string.Concat(Enumerable.Repeat("${A:-", 5000))}\n").Length, 1, 2000);
+    }
+
+    [Theory]
+    [InlineData("include: [\"a\\0b\"]\nservices:\n  a: {image: x}\n")]
+    [InlineData("services:\n  a: {extends: {file: \"a\\0b\", service: x}}\n")]
+    [InlineData("services:\n  a: {image: \"a\\0b\"}\n")]
+    public void A_NUL_is_told_and_no_crash(string content) => Assert.Contains("has a NUL in it", Fails("RSDK9027", content));
+
+    [Fact]
+    public void A_device_is_not_read_to_its_end()
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.Contains("/dev/zero is no regular file", Fails("RSDK9027", "include: [/dev/zero]\nservices:\n  a: {image: x}\n"));
+        }
+    }
+
+    [Fact]
     public void What_is_wrong_with_the_env_file_is_told_without_its_values()
     {
         Write(".env", "GOOD=1\nSECRET='hunter2\n");

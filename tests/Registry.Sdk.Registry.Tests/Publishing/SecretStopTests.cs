@@ -68,6 +68,23 @@ public sealed class SecretStopTests(Registries registries) : IClassFixture<Regis
         Assert.Contains("\"com.acme.fine\": \"fine\"", published.Receipt, StringComparison.Ordinal);
     }
 
+    /// <summary>What a shell is given is one word of the command.</summary>
+    [Fact]
+    public async Task A_password_in_the_line_that_a_shell_is_given_is_found()
+    {
+        var password = PlantedSecrets.Password();
+        bench.Platform = bench.Platform with
+        {
+            Settings = bench.Platform.Settings with { Entrypoint = ["sh", "-c", $"export PGPASSWORD='{password}'; exec ./app --quiet"] },
+        };
+
+        var published = await bench.PublishAsync();
+
+        Assert.Equal("RSDK4030", Assert.Single(published.Errors).Code);
+        Assert.Equal("the entrypoint", Assert.Single(published.Report.Secrets!.Findings).Place);
+        AssertNotPrinted(published, [password]);
+    }
+
     [Fact]
     public async Task A_few_secrets_are_errors_one_by_one()
     {

@@ -121,6 +121,9 @@ internal sealed class VerifyBench : IAsyncDisposable
     /// <summary>Further projects than the fleet itself.</summary>
     public List<DeclaringProject> Projects { get; } = [];
 
+    /// <summary>Projects that were asked, and declare nothing.</summary>
+    public List<string> Silent { get; } = [];
+
     public VerifyTiming Timing { get; set; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), new QuickTime());
 
     public string Folder => _directory.Path;
@@ -205,6 +208,7 @@ internal sealed class VerifyBench : IAsyncDisposable
                 Project = "fleet",
                 ProjectDirectory = project,
                 Projects = [.. Destinations.Count > 0 ? [new DeclaringProject { Name = "fleet", Directory = project, IsFleet = true, Destinations = [.. Destinations] }] : Array.Empty<DeclaringProject>(), .. Projects],
+                SilentProjects = Silent,
                 ComposeFiles = ComposeFiles,
                 Endpoints = Endpoints,
                 Credentials = Credentials,

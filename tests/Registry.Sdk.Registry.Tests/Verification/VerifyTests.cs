@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
 using Registry.Sdk.Core;
 using Registry.Sdk.Core.Planning;
 using Registry.Sdk.Core.Primitives;
@@ -189,6 +190,79 @@ public sealed class VerifyTests : IAsyncLifetime
         bench.Projects.Add(new() { Name = "fleet", Directory = bench.Folder, IsFleet = true, Destinations = [.. bench.Destinations.Select((d, i) => d with { Image = $"image {i}" })] });
         bench.Destinations.Clear();
         (await bench.RunAsync()).EnsureGood();
+    }
+
+    [Fact]
+    public async Task Where_nothing_is_released_latest_is_one_digest_across_registries()
+    {
+        var image = new SeedImage { Architecture = VerifyBench.Architecture };
+        await Seed.PushAsync(bench.GitHubSeeder, "acme/py", "latest", image);
+        await Seed.PushAsync(bench.HubSeeder, "acme/py", "latest", image);
+        bench.GitHub.Click(SettingsClick.Change("acme/py", GitHubVisibility.Public));
+        (await bench.Add("ghcr.io/acme/py", "public").Add("docker.io/acme/py", "public").RunAsync()).EnsureGood();
+
+        await Seed.PushAsync(bench.HubSeeder, "acme/py", "latest", image with { History = true });
+
+        var verified = (await bench.RunAsync()).EnsureNotGood();
+        Assert.Equal(["RSDK7034"], verified.Codes);
+        Assert.Contains("docker.io/acme/py: latest is sha256:", verified.Messages);
+    }
+
+    /// <summary>An account that may not see a private package is told that there is none.</summary>
+    [Fact]
+    public async Task A_stranger_is_not_told_that_an_optional_package_is_not_there()
+    {
+        await bench.ReleaseAsync("acme/extra", isPublic: false);
+
+        var verified = await bench.Login("ghp-of-a-stranger").Add("ghcr.io/acme/extra", "public", "true").RunAsync();
+
+        Assert.Matches("ghcr.io/acme/extra is not there, or the account from .*CR_PAT may not see it; it is optional", verified.Console);
+    }
+
+    /// <summary>What an index names and nobody can fetch is not passed over.</summary>
+    [Theory]
+    [InlineData("5", "names something without media type, digest or size")]
+    [InlineData("""{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000"}""", "names something without")]
+    [InlineData("""{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","size":12,"platform":{"os":"linux","architecture":"arm64"}}""", "names something without")]
+    [InlineData("""{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","size":12}""", "(application/vnd.oci.image.index.v1+json), which the index names, is not there")]
+    [InlineData("""{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"DIGEST","size":1,"platform":{"os":"linux","architecture":"arm64"}}""", "and the index says 1")]
+    public async Task An_index_that_names_what_nobody_can_fetch_is_told(string child, string says)
+    {
+        var digest = await bench.ReleaseAsync("acme/multi");
+        var size = (await Seed.ManifestAsync(bench.GitHubSeeder, "acme/multi", "v1.2.3"))!.Length;
+        var good = $$$"""{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{{{digest}}}","size":{{{size}}},"platform":{"os":"linux","architecture":"amd64"}}""";
+        var index = $$$"""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{{good}}},{{{child.Replace("DIGEST", digest, StringComparison.Ordinal)}}}]}""";
+        bench.Fault = async context =>
+        {
+            if (!context.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal) || context.Request.Path.Value.Contains("sha256:", StringComparison.Ordinal) || context.Request.Headers.Authorization.Count == 0)
+            {
+                return false;
+            }
+
+            var content = System.Text.Encoding.UTF8.GetBytes(index);
+            context.Response.ContentType = "application/vnd.oci.image.index.v1+json";
+            context.Response.ContentLength = content.Length;
+            if (HttpMethods.IsGet(context.Request.Method))
+            {
+                await context.Response.Body.WriteAsync(content);
+            }
+
+            return true;
+        };
+
+        Assert.Contains(says, (await bench.Add("ghcr.io/acme/multi", "public").RunAsync()).EnsureNotGood().Messages);
+    }
+
+    /// <summary>It was named to be verified, and a condition or a slip can leave it without anything to look at.</summary>
+    [Fact]
+    public async Task A_project_that_declares_nothing_is_named()
+    {
+        await bench.ReleaseAsync("acme/api");
+        bench.Silent.Add(Path.Combine(bench.Folder, "src", "lost", "Lost.csproj"));
+
+        var verified = (await bench.Add("ghcr.io/acme/api", "public").RunAsync()).EnsureGood();
+
+        Assert.Contains("src/lost/Lost.csproj declares no destination, so nothing of it is verified", verified.Console.Replace('\\', '/'));
     }
 
     [Fact]
