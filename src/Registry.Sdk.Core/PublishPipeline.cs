@@ -264,8 +264,11 @@ public static class PublishPipeline
 
             var cancelled = cause is OperationCanceledException && cancellationToken.IsCancellationRequested;
             var pending = run.Report.Transfer?.Pending ?? string.Empty;
+            var rest = pending.Length > 0 ? $"; pending: {pending}"
+                : run.Report.Transfer is { Errors.Count: 0 } ? " after all images and tags were written; who can see them was not read back"
+                : string.Empty;
             run.Diagnostics.Add(DiagnosticCodes.Interrupted.Report(
-                $"The publish was {(cancelled ? "cancelled" : $"stopped by a bug ({cause.GetType().Name})")}{(pending.Length > 0 ? $"; pending: {pending}" : string.Empty)}. Publish the same commit again: what arrived is not sent twice."));
+                $"The publish was {(cancelled ? "cancelled" : $"stopped by a bug ({cause.GetType().Name})")}{rest}. Publish the same commit again: what arrived is not sent twice."));
             run.Report = run.Report with { Bug = cancelled ? null : cause };
         }
 
@@ -394,7 +397,8 @@ public static class PublishPipeline
         run.Report = run.Report with { Plan = plan.Value };
         foreach (var note in plan.Value.Destinations.Select(d => d.Note).OfType<string>())
         {
-            run.Note(log, note);
+            // What is born public stays so: the one moment to think of it is now.
+            run.Tell(log, note);
         }
 
         SecretChecks.JudgeObserved(run, plan.Value);

@@ -32,6 +32,13 @@ internal sealed class PublishRun
         Report = Report with { Notes = [.. Report.Notes, text] };
     }
 
+    /// <summary>Says something that nobody may miss, though it is no warning: on the console of every publish, and in the receipt.</summary>
+    public void Tell(IPublishLog log, string text)
+    {
+        log.Ask(text);
+        Report = Report with { Notes = [.. Report.Notes, text] };
+    }
+
     /// <summary>Looked at before anything is sent: what the user raised to an error by then must not be told after the push.</summary>
     public bool HasErrors()
     {

@@ -78,6 +78,10 @@ internal static class SecretChecks
         log.Stage(string.Create(
             CultureInfo.InvariantCulture,
             $"Secrets: looked at {secrets.Files} files, {ConsoleReport.Bytes(secrets.Bytes)}, in {clock.Elapsed.TotalSeconds:0.0} s: {(secrets.Findings.Count == 0 ? "nothing found" : $"{secrets.Findings.Count} found")}{(secrets.Lifted.Count == 0 ? string.Empty : $", {secrets.Lifted.Count} lifted by ContainerSecretAllow")}"));
+        if (secrets.Lifted.Count > 0)
+        {
+            run.Tell(log, $"ContainerSecretAllow lets through: {Places(secrets.Lifted.Select(l => l.Finding))}");
+        }
 
         var errors = secrets.Findings.Select(f => (Finding: f, Public: PublicFor(f, destinations, endpoints))).Where(f => f.Public.Count > 0).ToList();
         var warnings = secrets.Findings.Except(errors.Select(e => e.Finding)).ToList();

@@ -152,7 +152,7 @@ public static class VerifyPipeline
         }
 
         diagnostics.AddRange(request.UnreadProjects.Select(p => DiagnosticCodes.ProjectNotRead.Report(
-            $"The destinations of {PlainText.Of(Path.GetRelativePath(request.ProjectDirectory, p))} can't be read: it is no project of the .NET SDK. Remove it from ContainerProject, and name its destinations as ContainerDestination items.", p)));
+            $"The destinations of {PlainText.Of(Path.GetRelativePath(request.ProjectDirectory, p))} can't be read: {(File.Exists(p) ? "it is no project of the .NET SDK. Remove it from ContainerProject, and name its destinations as ContainerDestination items" : "it is not there. Correct the ContainerProject")}.", p)));
         notes.AddRange(request.SilentProjects.Select(p => $"{Path.GetRelativePath(request.ProjectDirectory, p)} declares no destination, so nothing of it is verified"));
         using var credentials = CredentialStore.Create(request.Credentials, request.Environment, [.. packages.Select(p => p.Destination.Repository?.Host).OfType<RegistryHost>()], diagnostics);
         diagnostics.AddRange(Misspelling.Find(request.Metadata));

@@ -63,11 +63,11 @@ public abstract class RegistrySdkTask : Task, ICancelableTask, IDisposable
             // The whole message is an argument: braces in it are data.
             if (diagnostic.IsError)
             {
-                Log.LogError(null, diagnostic.Code, null, diagnostic.Descriptor.HelpLink, diagnostic.File, 0, 0, 0, 0, "{0}", diagnostic.Message);
+                Log.LogError(null, diagnostic.Code, null, diagnostic.Descriptor.HelpLink, diagnostic.File, diagnostic.Line, 0, 0, 0, "{0}", diagnostic.Message);
             }
             else
             {
-                Log.LogWarning(null, diagnostic.Code, null, diagnostic.Descriptor.HelpLink, diagnostic.File, 0, 0, 0, 0, "{0}", diagnostic.Message);
+                Log.LogWarning(null, diagnostic.Code, null, diagnostic.Descriptor.HelpLink, diagnostic.File, diagnostic.Line, 0, 0, 0, "{0}", diagnostic.Message);
             }
         }
     }

@@ -177,9 +177,14 @@ public sealed class CredentialStore : ICredentialSource, IDisposable
             return Variable("DOCKERHUB_TOKEN") is null ? " DOCKERHUB_USERNAME is set, and DOCKERHUB_TOKEN is empty or not set." : " DOCKERHUB_TOKEN is set, and DOCKERHUB_USERNAME is empty or not set.";
         }
 
-        return host == "ghcr.io" && string.Equals(Variable("GITHUB_ACTIONS"), "true", StringComparison.OrdinalIgnoreCase) && Variable("GITHUB_TOKEN") is null
-            ? " In GitHub Actions give the step env: GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}, and the job permissions: packages: write."
-            : string.Empty;
+        return host switch
+        {
+            "ghcr.io" when string.Equals(Variable("GITHUB_ACTIONS"), "true", StringComparison.OrdinalIgnoreCase) && Variable("GITHUB_TOKEN") is null
+                => " In GitHub Actions give the step env: GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}, and the job permissions: packages: write.",
+            "ghcr.io" => " Set CR_PAT to a classic personal access token with write:packages (https://github.com/settings/tokens/new?scopes=write:packages).",
+            "docker.io" => " Set DOCKERHUB_USERNAME and DOCKERHUB_TOKEN.",
+            _ => string.Empty,
+        };
     }
 
     private Credential? FromItem(string host, RepositoryReference repository)

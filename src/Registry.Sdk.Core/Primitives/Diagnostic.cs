@@ -32,6 +32,9 @@ public sealed record DiagnosticDescriptor(string Code, Severity Severity, string
 /// <param name="File">Absolute path of the file at fault, or null.</param>
 public sealed record Diagnostic(DiagnosticDescriptor Descriptor, string Message, string? File = null)
 {
+    /// <summary>The line in <see cref="File"/>, from 1; 0 where none is meant.</summary>
+    public int Line { get; init; }
+
     /// <summary>The <c>RSDK</c> code.</summary>
     public string Code => Descriptor.Code;
 

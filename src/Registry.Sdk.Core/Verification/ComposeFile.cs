@@ -11,7 +11,8 @@ namespace Registry.Sdk.Core.Verification;
 /// <param name="Platform">The service's <c>platform:</c>, or null.</param>
 /// <param name="File">Absolute path of the file that says so.</param>
 /// <param name="Line">The line of the <c>image:</c>, from 1.</param>
-public sealed record ComposeImage(string Service, ImageName Name, Platform? Platform, string File, int Line);
+/// <param name="IsBuilt">Whether the service has a <c>build:</c> too.</param>
+public sealed record ComposeImage(string Service, ImageName Name, Platform? Platform, string File, int Line, bool IsBuilt = false);
 
 /// <summary>What a compose file asks to be pulled.</summary>
 /// <param name="Images">One for each service that has an <c>image:</c>, in order, those of all profiles.</param>
@@ -54,9 +55,9 @@ public static class ComposeFile
     }
 
     /// <summary>A service as far as it is looked at; what a later file, or the extending service, says wins.</summary>
-    private sealed record Service(string Name, Text? Image, Text? Platform, bool IsBuilt, string File, int Line)
+    private sealed record Service(string Name, Text? Image, Text? Platform, Text? PullPolicy, bool IsBuilt, string File, int Line)
     {
-        public Service Over(Service below) => this with { Image = Image ?? below.Image, Platform = Platform ?? below.Platform, IsBuilt = IsBuilt || below.IsBuilt };
+        public Service Over(Service below) => this with { Image = Image ?? below.Image, Platform = Platform ?? below.Platform, PullPolicy = PullPolicy ?? below.PullPolicy, IsBuilt = IsBuilt || below.IsBuilt };
     }
 
     /// <summary>An interpolated text and where it stands.</summary>
@@ -121,6 +122,12 @@ public static class ComposeFile
                     continue;
                 }
 
+                if (service is { IsBuilt: true, PullPolicy.Value: "build" })
+                {
+                    Notes.Add($"{At(image.File, image.Line)}: the service {PlainText.Of(service.Name)} is always built where it is started (pull_policy: build): its image is not pulled");
+                    continue;
+                }
+
                 Platform? platform = null;
                 if (service.Platform is { } written)
                 {
@@ -145,7 +152,7 @@ public static class ComposeFile
                     Notes.Add($"{At(image.File, image.Line)}: the image '{PlainText.Of(image.Value)}' names no registry, which means {name}");
                 }
 
-                images.Add(new(service.Name, name, platform, image.File, image.Line));
+                images.Add(new(service.Name, name, platform, image.File, image.Line, service.IsBuilt));
             }
 
             return images;
@@ -175,6 +182,7 @@ public static class ComposeFile
                 name,
                 Interpolated(source, name, "image", Member(mapping, "image")),
                 Interpolated(source, name, "platform", Member(mapping, "platform")),
+                Interpolated(source, name, "pull_policy", Member(mapping, "pull_policy")),
                 Member(mapping, "build") is not null,
                 source.File,
                 Line(mapping));
@@ -336,8 +344,8 @@ public static class ComposeFile
             catch (Exception e) when (e is YamlException or InvalidOperationException or ArgumentException)
             {
                 // Its own message can quote the file, and the file can hold secrets.
-                var mark = e is YamlException yaml ? yaml.Start : Mark.Empty;
-                Fail(DiagnosticCodes.ComposeFileInvalid, path, (int)Math.Max(1, mark.Line), "the file is not YAML. Correct it (docker compose config says more)");
+                var (line, why) = WhyNotYaml(text, e);
+                Fail(DiagnosticCodes.ComposeFileInvalid, path, line, $"the file is not YAML: {why}. Correct it");
                 return null;
             }
 
@@ -360,6 +368,16 @@ public static class ComposeFile
             }
 
             return sources;
+        }
+
+        /// <summary>The usual slips by name; of others the place where the parser gave up, which can be behind the mistake.</summary>
+        private static (int Line, string Why) WhyNotYaml(string text, Exception exception)
+        {
+            var mark = exception is YamlException yaml ? yaml.Start : Mark.Empty;
+            var tab = text.Split('\n').Select((line, index) => (Line: index + 1, Inner: line.TrimStart(' '))).FirstOrDefault(l => l.Inner.StartsWith('\t') && l.Inner.Trim().Length > 0).Line;
+            return tab > 0 ? (tab, "the line is indented by a tab, and YAML wants blanks")
+                : exception.Message.Contains("Duplicate key", StringComparison.OrdinalIgnoreCase) ? ((int)Math.Max(1, mark.Line), "the line has a key that is there twice")
+                : ((int)Math.Max(1, mark.Line), "it can't be read further than here, and the mistake may be some lines above");
         }
 
         // Nodes are read recursively, and a stack that overflows can't be caught; the parser itself needs none.
@@ -484,7 +502,7 @@ public static class ComposeFile
             return _steps < MaxSteps;
         }
 
-        private void Fail(DiagnosticDescriptor code, string file, int line, string what) => Problems.Add(code.Report($"{At(file, line)}: {what}.", file));
+        private void Fail(DiagnosticDescriptor code, string file, int line, string what) => Problems.Add(code.Report($"{At(file, line)}: {what}.", file) with { Line = line });
 
         private static string At(string file, int line) => string.Create(CultureInfo.InvariantCulture, $"{PlainText.Of(file)}, line {line}");
 

@@ -31,9 +31,10 @@ public static class FleetStage
         var world = new World(observer, connections, anonymous, gates, time);
         var packages = input.Packages.Select(p => new PackageLook(p, world)).ToList();
         var images = input.ComposeImages.GroupBy(i => (i.Name.Repository, i.Name.Reference, i.Platform)).Select(g => g.ToList()).ToList();
-        var composed = images.Select(i => ComposeAsync(i, input.Machine, world, cancellationToken)).ToList();
-        List<Task> looks = [.. packages.Select(p => p.RunAsync(cancellationToken)), .. composed];
-        await Task.WhenAll(looks).ConfigureAwait(false);
+        var looks = packages.ToDictionary(p => p, p => p.RunAsync(cancellationToken));
+        var composed = images.Select(i => ComposeAsync(i, input.Machine, world, looks, cancellationToken)).ToList();
+        List<Task> all = [.. looks.Values, .. composed];
+        await Task.WhenAll(all).ConfigureAwait(false);
         foreach (var group in packages.Where(p => p.WasListed).GroupBy(p => p.Package.Image, StringComparer.Ordinal).Where(g => g.Count() > 1))
         {
             Compare([.. group]);
@@ -82,7 +83,8 @@ public static class FleetStage
     }
 
     /// <summary>An image of a compose file, as who starts the file on a new machine gets it.</summary>
-    private static async Task<ComposeFinding> ComposeAsync(List<ComposeImage> images, Platform machine, World world, CancellationToken cancellationToken)
+    private static async Task<ComposeFinding> ComposeAsync(
+        List<ComposeImage> images, Platform machine, World world, IReadOnlyDictionary<PackageLook, Task> looks, CancellationToken cancellationToken)
     {
         var image = images[0];
         var evidence = new ConcurrentQueue<Evidence>();
@@ -112,9 +114,24 @@ public static class FleetStage
         }
         catch (Exception e) when (RepositoryLook.IsRefusal(e))
         {
+            // The verdict is the newcomer's alone. What the same run found out with credentials makes it a better message.
+            var known = looks.Keys.FirstOrDefault(l => l.Destination.Repository == image.Name.Repository);
+            if (known is not null)
+            {
+                await looks[known].ConfigureAwait(false);
+            }
+
             var endpoint = world.Connections.Endpoint(image.Name.Repository.Host);
-            links = PackageServices.SettingsPages(endpoint, image.Name.Repository, null);
-            Report(DiagnosticCodes.ComposeImageRefused, $"a newcomer can't pull {where}: it is not public, or not there. Make it public {PackageServices.SettingsPlace(endpoint, image.Name.Repository, null)}, or correct image:.");
+            var owner = known?.IsOrganization;
+            var orBuilt = images.Exists(i => i.IsBuilt) ? ", or set pull_policy: build if it is never to be pulled" : string.Empty;
+            links = known?.IsGone == true ? [] : PackageServices.SettingsPages(endpoint, image.Name.Repository, owner);
+            Report(DiagnosticCodes.ComposeImageRefused, $"a newcomer can't pull {where}: " + (known switch
+            {
+                { IsGone: true } => $"it is not there. Publish it, or correct image:{orBuilt}.",
+                { Destination.Visibility: Visibility.Private or Visibility.Internal } => $"it is declared {known.Destination.Visibility.ToString().ToLowerInvariant()}, and what a compose file names has to be public. Make it public {PackageServices.SettingsPlace(endpoint, image.Name.Repository, owner)} and declare it so, or name another image{orBuilt}.",
+                { Api: { } api } => $"it is {api}. Make it public {PackageServices.SettingsPlace(endpoint, image.Name.Repository, owner)}, or correct image:{orBuilt}.",
+                _ => $"it is not public, or not there. Make it public {PackageServices.SettingsPlace(endpoint, image.Name.Repository, owner)}, or correct image:{orBuilt}.",
+            }));
         }
         catch (RegistryException e)
         {
@@ -123,7 +140,7 @@ public static class FleetStage
 
         return new(images, VerdictOf(diagnostics), digest, [.. evidence], diagnostics, links);
 
-        void Report(DiagnosticDescriptor code, string message) => diagnostics.Add(code.Report(PlainText.Of(message), image.File));
+        void Report(DiagnosticDescriptor code, string message) => diagnostics.Add(code.Report(PlainText.Of(message), image.File) with { Line = image.Line });
     }
 
     private static FleetVerdict VerdictOf(IReadOnlyList<Diagnostic> diagnostics)
@@ -239,7 +256,14 @@ public static class FleetStage
             }
         }
 
-        private bool? IsOrganization => _observation.IsOrganization ?? _observation.Package?.IsOrganization;
+        /// <summary>Whether an organisation owns it; null: not known.</summary>
+        public bool? IsOrganization => _observation.IsOrganization ?? _observation.Package?.IsOrganization;
+
+        /// <summary>What the service's own API says of it; null: nothing.</summary>
+        public string? Api => _observation.Package?.Visibility;
+
+        /// <summary>Whether it was told that it is not there, or that nobody of its owner's name is.</summary>
+        public bool IsGone => _observation.HasNoOwner || (_observation.Package is null && _observation is { Seen: ObservedVisibility.Missing, Api: ApiVerdict.NotFound });
 
         private IReadOnlyList<string> Pages => PackageServices.SettingsPages(world.Connections.Endpoint(Repository.Host), Repository, IsOrganization);
 
@@ -303,18 +327,19 @@ public static class FleetStage
             }
 
             // One that was shown and refused is forgotten by the client, and still whose account was told that nothing is there.
-            var shown = look.CredentialSource ?? (_observation.Seen == ObservedVisibility.Missing ? (await world.Connections.CredentialAsync(Repository, cancellationToken).ConfigureAwait(false))?.Source : null);
-            Absent(shown);
+            var credential = _observation.Seen == ObservedVisibility.Missing ? await world.Connections.CredentialAsync(Repository, cancellationToken).ConfigureAwait(false) : null;
+            Absent(look.CredentialSource ?? credential?.Source, credential is not null && GitHubToken.PusherOf(credential) == GitHubPusher.Workflow);
             return null;
         }
 
         /// <summary>Nothing to be seen: missing, or closed to who asked.</summary>
-        private void Absent(string? credential)
+        private void Absent(string? credential, bool isWorkflow)
         {
             var isThere = _observation.Package is not null;
 
-            // An account was told so; to an outsider missing and closed look the same, and to a token that may not ask GitHub or Docker Hub as well.
-            var isAnswered = _observation.Api == ApiVerdict.NotFound || PackageServices.Of(world.Connections.Endpoint(Repository.Host)) == PackageService.Other;
+            // An account was told so; to an outsider missing and closed look the same, and to a token that may not ask GitHub or Docker Hub as well. A
+            // workflow's own token sees the packages that are linked to its repository, and no others (wire-facts 3.4).
+            var isAnswered = (_observation.Api == ApiVerdict.NotFound && !isWorkflow) || PackageServices.Of(world.Connections.Endpoint(Repository.Host)) == PackageService.Other;
             var isToldMissing = !isThere && (IsPublic || (_observation.Seen == ObservedVisibility.Missing && isAnswered));
             if (isToldMissing && Destination.IsOptional)
             {
@@ -340,7 +365,7 @@ public static class FleetStage
             else
             {
                 _isMissing = true;
-                Report(DiagnosticCodes.MissingOrClosed, $"it is optional, and it is missing, or there and {(Destination.Visibility == Visibility.Public ? "not public" : "closed")}: to an outsider both look the same. {Login}");
+                Report(DiagnosticCodes.MissingOrClosed, $"it is optional, and it is missing, or there and {(Destination.Visibility == Visibility.Public ? "not public" : "closed")}: {(credential is null ? "to an outsider" : $"to the {(isWorkflow ? "workflow's token" : "account")} from {credential}")} both look the same. {Login}");
             }
         }
 
