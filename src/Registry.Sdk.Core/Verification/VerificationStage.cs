@@ -54,12 +54,12 @@ public static class VerificationStage
                 var (seen, evidence, attempt) = await SettleAsync(destination, result.Image.Digest.ToString(), cancellationToken).ConfigureAwait(false);
 
                 // A registry can make public what is pushed there first.
-                if (VisibilityRules.JudgeLicense(destination, seen.Seen, result.Image, "It was published just now.") is { } forbidden)
+                if (!result.WasFoundPublic && VisibilityRules.JudgeLicense(destination, seen.Seen, result.Image, "It was published just now.") is { } forbidden)
                 {
                     diagnostics.Add(forbidden);
                 }
 
-                var verdict = Judge(destination, seen, attempt);
+                var verdict = Judge(result, seen, attempt);
                 if (verdict.Problem is { } problem)
                 {
                     diagnostics.Add(problem);
@@ -156,15 +156,16 @@ public static class VerificationStage
             return null;
         }
 
-        private (Diagnostic? Problem, string? Click) Judge(Destination destination, Observation seen, Attempt? attempt)
+        private (Diagnostic? Problem, string? Click) Judge(DestinationResult result, Observation seen, Attempt? attempt)
         {
+            var destination = result.Destination;
             var word = Word(destination);
             if (destination.Visibility != Visibility.Public && destination.Visibility != Visibility.Undeclared)
             {
                 if (IsLeak(destination, seen) || (attempt is not null && IsAsDeclared(destination, seen)))
                 {
-                    // Transfer has stopped for it and said so.
-                    if (input.Transfer.Errors.Any(e => e.Descriptor == DiagnosticCodes.PrivateIsPublic))
+                    // Transfer has stopped for it and said so; of another destination it has not.
+                    if (result.WasFoundPublic)
                     {
                         return (null, null);
                     }
