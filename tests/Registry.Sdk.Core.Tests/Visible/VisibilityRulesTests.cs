@@ -194,6 +194,7 @@ public class VisibilityRulesTests
     [InlineData("containers.git.example/team/api", "https://other.example", "https://other.example/api/v3", true, "https://git.example/api/v3", "https://git.example/orgs/team/packages/container/api/settings")]
     [InlineData("containers.git.example/team/api", "https://git.example", "https://evil.example/api/v3", true, "https://git.example/api/v3", "https://git.example/orgs/team/packages/container/api/settings")]
     [InlineData("containers.git.example/team/api", "https://git.example", "http://git.example/api/v3", true, "https://git.example/api/v3", "https://git.example/orgs/team/packages/container/api/settings")]
+    [InlineData("containers.git.example/team/api", "https://git.example", "https://user:password@git.example/api/own", true, "https://git.example/api/v3", "https://git.example/orgs/team/packages/container/api/settings")]
     [InlineData("containers.octo.ghe.com/team/api", "", "", true, "https://api.octo.ghe.com", "https://octo.ghe.com/orgs/team/packages/container/api/settings")]
     [InlineData("docker.io/team/api", "", "", null, "https://hub.docker.com", "https://hub.docker.com/repository/docker/team/api/settings")]
     [InlineData("quay.io/team/api", "", "", null, null, null)]
