@@ -18,7 +18,7 @@ public sealed class RegistryConnections : IDisposable
 
     // What the services' APIs said that does not change during a run.
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, Lazy<Task<ApiReading<GitHubOwner>>>>> _gitHubOwners = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, AuthenticationHeaderValue> _dockerHubLogins = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, AuthenticationHeaderValue>> _dockerHubLogins = new(StringComparer.Ordinal);
 
     /// <summary>Opens nothing yet.</summary>
     /// <param name="endpoints">Where registries answer.</param>
@@ -114,7 +114,7 @@ public sealed class RegistryConnections : IDisposable
         ArgumentNullException.ThrowIfNull(repository);
         var endpoint = _endpoints.Resolve(repository.Host);
         return PackageServices.Of(endpoint) == PackageService.DockerHub && PackageServices.Api(endpoint, Environment) is { } address
-            ? new DockerHubApi(Service(address, repository.Host), c => ApiCredentialAsync(endpoint, address, repository, c), _dockerHubLogins)
+            ? new DockerHubApi(Service(address, repository.Host), c => ApiCredentialAsync(endpoint, address, repository, c), _dockerHubLogins.GetOrAdd(repository.Host.Name, static _ => new(StringComparer.Ordinal)))
             : null;
     }
 

@@ -22,6 +22,8 @@ public sealed class ServiceApiTests : IDisposable
     [InlineData(200, "application/json", """{"name":"a/b","visibility":"private","repository":{"full_name":"acme/src"}}""", "", ApiVerdict.Found, "private acme/src")]
     [InlineData(200, "application/json", """{"name":"a/b","visibility":"internal","repository":null}""", "", ApiVerdict.Found, "internal ")]
     [InlineData(200, "application/json", """{"name":"A/B","visibility":"public"}""", "", ApiVerdict.Found, "public ")]
+    [InlineData(200, "application/json", """{"name":"a/b","visibility":"private","owner":{"login":"ACME","type":"Organization"}}""", "", ApiVerdict.Found, "private ")]
+    [InlineData(200, "application/json", """{"name":"a/b","visibility":"private","owner":{"login":"evil","type":"Organization"}}""", "", ApiVerdict.NoAnswer, "something else than was asked for")]
     [InlineData(200, "application/json", """{"name":"other","visibility":"private"}""", "", ApiVerdict.NoAnswer, "something else than was asked for")]
     [InlineData(200, "application/json", """{"name":"a/b","visibility":"secret"}""", "", ApiVerdict.NoAnswer, "something else than was asked for")]
     [InlineData(200, "application/json", """{"name":"a/b"}""", "", ApiVerdict.NoAnswer, "something else than was asked for")]
@@ -96,7 +98,10 @@ public sealed class ServiceApiTests : IDisposable
         Assert.Equal(ApiVerdict.NoAnswer, (await GitHub(owners).FindOwnerAsync("acme", CancellationToken.None)).Verdict);
         answerer.Answer = _ => Answerer.With(200, "application/json", """{"login":"acme","type":"Bot"}""");
         Assert.Equal(ApiVerdict.NoAnswer, (await GitHub(owners).FindOwnerAsync("acme", CancellationToken.None)).Verdict);
+        // HOST of a registry containers.HOST need not be GitHub's.
         answerer.Answer = _ => Answerer.With(404, "application/json", """{"message":"Not Found"}""");
+        Assert.Equal((ApiVerdict.NoAnswer, "GitHub's API answers 404, but not as GitHub does"), (await GitHub(owners).FindOwnerAsync("acme", CancellationToken.None)) is var foreign ? (foreign.Verdict, foreign.Why) : default);
+        answerer.Answer = _ => Answerer.With(404, "application/json", """{"message":"Not Found","documentation_url":"https://docs.github.com/rest","status":"404"}""");
         Assert.Equal(ApiVerdict.NotFound, (await GitHub(owners).FindOwnerAsync("acme", CancellationToken.None)).Verdict);
     }
 
@@ -217,6 +222,22 @@ public sealed class ServiceApiTests : IDisposable
                 "GET /v2/namespaces/acme/repositories/app", "POST /v2/auth/token", "GET /v2/namespaces/acme/repositories/app",
             ],
             answerer.Requests.Select(r => $"{r.Method} {r.Address.AbsolutePath}{(r.Address.AbsolutePath.EndsWith("token", StringComparison.Ordinal) ? "" : " " + r.Body)}".Trim()));
+    }
+
+    [Fact]
+    public async Task Each_secret_logs_in_for_itself_although_one_file_has_them_all()
+    {
+        var logins = new System.Collections.Concurrent.ConcurrentDictionary<string, System.Net.Http.Headers.AuthenticationHeaderValue>(StringComparer.Ordinal);
+        answerer.Answer = r => r.RequestUri!.AbsolutePath == "/v2/auth/token" ? Answerer.With(200, "application/json", $$"""{"access_token":"login-of-{{credential!.Password.Reveal()}}"}""") : Answerer.With(404, "application/json", "{}");
+        foreach (var secret in new[] { "secret-of-the-one", "secret-of-the-other", "secret-of-the-one" })
+        {
+            credential = new("acme", new(secret), "/home/me/.config/containers/auth.json");
+            await DockerHub(logins).FindAsync("acme/app", CancellationToken.None);
+            Assert.Contains("Bearer login-of-" + secret, answerer.Requests[^1].Headers);
+        }
+
+        Assert.Equal(5, answerer.Requests.Count);
+        Assert.DoesNotContain(logins.Keys, k => k.Contains("secret-of", StringComparison.Ordinal));
     }
 
     private static System.Collections.Concurrent.ConcurrentDictionary<string, Lazy<Task<ApiReading<GitHubOwner>>>> Owners() => new(StringComparer.OrdinalIgnoreCase);
