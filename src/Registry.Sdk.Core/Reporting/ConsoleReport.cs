@@ -77,9 +77,11 @@ public static class ConsoleReport
     {
         var after = report.Verification?.Destinations.FirstOrDefault(d => d.Destination == plan.Destination);
         var observed = after?.Observed ?? plan.Observed;
-        var api = (after?.Observation.Package ?? plan.Observation.Package)?.Visibility;
+        // What was said before the push is not told as what is after it.
+        var api = (after?.Observation ?? plan.Observation).Package?.Visibility;
         var who = observed switch
         {
+            ObservedVisibility.Public when after is { Observation.IsServed: false } => "anyone may ask for it, and is not given the image",
             ObservedVisibility.Public => "anyone can read it",
             ObservedVisibility.Refused when api == "internal" => "members of the organisation can read it (internal), outsiders are refused",
             ObservedVisibility.Refused => $"outsiders are refused{(api == "private" ? " (private)" : string.Empty)}",

@@ -155,8 +155,8 @@ public static class Receipt
                     ["declared"] = plan.Destination.Visibility == Visibility.Undeclared ? null : plan.Destination.Visibility.ToString().ToLowerInvariant(),
                     ["before"] = Word(plan.Observed),
                     ["after"] = seen is null ? null : Word(seen.Observed),
-                    ["api"] = (seen?.Observation.Package ?? plan.Observation.Package)?.Visibility,
-                    ["linkedRepository"] = (seen?.Observation.Package ?? plan.Observation.Package)?.LinkedRepository,
+                    ["api"] = (seen?.Observation ?? plan.Observation).Package?.Visibility,
+                    ["linkedRepository"] = (seen?.Observation ?? plan.Observation).Package?.LinkedRepository,
                     ["click"] = seen?.Click,
                     ["evidence"] = new JsonArray([.. plan.Observation.Evidence.Concat(result?.Evidence ?? []).Concat(seen?.Evidence ?? []).Select(e => (JsonNode)new JsonObject
                     {
