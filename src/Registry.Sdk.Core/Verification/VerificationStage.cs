@@ -122,7 +122,8 @@ public static class VerificationStage
             {
                 var clock = connections.Time;
                 var begun = clock.GetTimestamp();
-                ask($"{destination}: published, one click left: make it {Word(destination)} {Place(destination, seen)} (Danger Zone, Change visibility). It is waited for, {Throttling.InWords(input.Mismatch.Wait)} at most.");
+                var button = PackageServices.Of(connections.Endpoint(destination.Repository!.Host)) == PackageService.GitHub ? " (Danger Zone, Change visibility)" : string.Empty;
+                ask($"{destination}: published, one click left: make it {Word(destination)} {Place(destination, seen)}{button}. It is waited for, {Throttling.InWords(input.Mismatch.Wait)} at most.");
                 for (var poll = FirstPoll; !IsAsDeclared(destination, seen) && input.Mismatch.Wait - clock.GetElapsedTime(begun) is var left && left > TimeSpan.Zero; poll = Min(poll + FirstPoll, LastPoll))
                 {
                     seen = await LookAgainAsync(Min(poll, left)).ConfigureAwait(false);

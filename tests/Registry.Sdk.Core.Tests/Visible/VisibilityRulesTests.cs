@@ -56,6 +56,18 @@ public class VisibilityRulesTests
         Assert.Equal(code is null, verdict.Note is not null);
     }
 
+    /// <summary>The advice is one that is followed: CR_PAT counts by itself for ghcr.io alone.</summary>
+    [Theory]
+    [InlineData("ghcr.io", "in CR_PAT (https://github.com/settings/tokens/new?scopes=write:packages): then")]
+    [InlineData("containers.git.example", "in CR_PAT (https://git.example/settings/tokens/new?scopes=write:packages), named by <RegistrySdkCredential Include=\"containers.git.example\" PasswordVariable=\"CR_PAT\" />: then")]
+    public async Task What_is_advised_to_be_born_private_works(string host, string says)
+    {
+        var (destination, endpoint) = Destination(host, Visibility.Private);
+        Assert.Contains(says, Assert.Single(VisibilityRules.Judge(destination, Missing, endpoint, new(GitHubPusher.Unknown, null, null, "")).Problems).Message);
+        var (store, _) = CredentialTests.Store(host == "ghcr.io" ? [] : [new(host, "", "CR_PAT")], [host], ("CR_PAT", "x"));
+        Assert.Equal(GitHubPusher.Person, GitHubToken.PusherOf((await store.FindAsync(endpoint, destination.Repository!, CancellationToken.None))!));
+    }
+
     [Theory]
     [InlineData(ApiVerdict.NotFound, true, null)]
     [InlineData(ApiVerdict.NoAnswer, null, "RSDK5020")]

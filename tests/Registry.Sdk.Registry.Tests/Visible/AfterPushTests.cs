@@ -105,6 +105,20 @@ public sealed class AfterPushTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_waits_for_a_click_at_Docker_Hub_names_no_button_of_GitHubs()
+    {
+        await using var hub = await VisibilityBench.DockerHubAsync(new()
+        {
+            AnonymousPulls = null, PrivacyChange = DockerHubPrivacyChange.Ignored, Repositories = { ["team/app"] = new() { IsPrivate = true } },
+            Secrets = { ["team"] = DockerHubSecret.PersonalToken("secret-team", "team", DockerHubRight.ReadWriteDelete) },
+        });
+        hub.Set(("DOCKERHUB_USERNAME", "team"), ("DOCKERHUB_TOKEN", "secret-team"));
+        hub.Request = hub.Request with { VisibilityMismatch = "wait:20s" };
+        await hub.PublishAsync("docker.io/team/app", "public");
+        Assert.Equal("docker.io/team/app: published, one click left: make it public at https://hub.docker.com/repository/docker/team/app/settings. It is waited for, 20 seconds at most.", Assert.Single(hub.Asked));
+    }
+
+    [Fact]
     public async Task Wait_ends_in_an_error_when_its_time_is_over()
     {
         bench.Request = bench.Request with { VisibilityMismatch = "wait:40s" };
@@ -208,6 +222,35 @@ public sealed class AfterPushTests : IAsyncLifetime
         };
 
         Assert.Equal([code], (await bench.PublishAsync("ghcr.io/acme/open-app", "public")).Errors.Select(e => e.Code));
+    }
+
+    [Fact]
+    public async Task What_the_API_said_before_the_push_is_not_told_as_what_is_after_it()
+    {
+        bench.Lie = context => context.Request.Path.StartsWithSegments("/api", StringComparison.Ordinal) && bench.Emulator.Requests.Any(r => r.Method == "PUT")
+            ? Answers.WithAsync(context, 500, "application/json", "{}")
+            : Task.FromResult(false);
+
+        var published = (await bench.PublishAsync("ghcr.io/acme/app", "private")).EnsureSucceeded();
+
+        Assert.Contains("    ghcr.io/acme/app: outsiders are refused", published.Reporting.ConsoleLines);
+        var receipt = VisibilityBench.Receipt(published)!;
+        Assert.Contains(receipt["evidence"]!.AsArray(), e => e!["answer"]!.GetValue<string>().StartsWith("200, visibility private", StringComparison.Ordinal));
+        Assert.Null(receipt["api"]);
+        Assert.Null(receipt["linkedRepository"]);
+    }
+
+    [Fact]
+    public async Task Who_may_ask_and_is_not_given_the_image_is_not_told_to_be_able_to_read_it()
+    {
+        bench.Lie = context => bench.Emulator.Requests.Any(r => r.Method == "PUT" && r.PathAndQuery.EndsWith("/manifests/latest", StringComparison.Ordinal)) && bench.Emulator.Requests[^1] is { Account: "anonymous" } && context.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
+            ? Faults.AnswerAsync(context, "404")
+            : Task.FromResult(false);
+
+        var published = await bench.PublishAsync("ghcr.io/acme/open-app", "public");
+
+        Assert.Equal("RSDK7003", Assert.Single(published.Errors).Code);
+        Assert.Contains("    ghcr.io/acme/open-app: anyone may ask for it, and is not given the image", published.Reporting.ConsoleLines);
     }
 
     [Fact]
