@@ -119,6 +119,43 @@ public sealed class AfterPushTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_leak_is_told_at_once_and_no_click_is_waited_for_meanwhile()
+    {
+        bench.Request = bench.Request with { VisibilityMismatch = "wait:1440m", Destinations = [new("ghcr.io/acme/app", Visibility: "public"), new("ghcr.io/alice/app", Visibility: "private")] };
+        bench.Lie = context =>
+        {
+            if (context.Request.Method == "PUT" && context.Request.Path.Value!.EndsWith("/alice/app/manifests/latest", StringComparison.Ordinal))
+            {
+                bench.Emulator.Click(SettingsClick.Change("alice/app", GitHubVisibility.Public));
+            }
+
+            return Task.FromResult(false);
+        };
+
+        var published = await bench.PublishAsync();
+
+        Assert.Equal(["RSDK7001", "RSDK7002"], published.Errors.Select(e => e.Code).Order(StringComparer.Ordinal));
+        Assert.EndsWith("It is not waited for any longer: another destination can be read by anyone.", published.Errors.Single(e => e.Code == "RSDK7002").Message);
+        Assert.True(bench.Time.GetUtcNow() < new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero), $"{bench.Time.Waits.Count} waits");
+    }
+
+    [Fact]
+    public async Task What_is_public_by_the_services_own_word_has_no_click_left()
+    {
+        bench.Request = bench.Request with { VisibilityMismatch = "wait:20s" };
+        bench.Lie = context => bench.Emulator.Requests.Any(r => r.Method == "PUT" && r.PathAndQuery.EndsWith("/manifests/latest", StringComparison.Ordinal)) && context.Request.Path == "/token" && context.Request.Headers.Authorization.Count == 0
+            ? Faults.AnswerAsync(context, "401")
+            : Task.FromResult(false);
+
+        var published = await bench.PublishAsync("ghcr.io/acme/open-app", "public");
+
+        var error = Assert.Single(published.Errors);
+        Assert.Equal(("RSDK7002", "ghcr.io/acme/open-app was published, is declared public, and the service's own API says that it is, but it can't be read without credentials. The registry may need longer to show it. Publish again: nothing is sent twice. It was waited for 20 seconds."), (error.Code, error.Message));
+        Assert.Equal("ghcr.io/acme/open-app: published, and public as the service's own API says, but outsiders are refused. It is waited for, 20 seconds at most.", Assert.Single(bench.Asked));
+        Assert.Null(VisibilityBench.Receipt(published)!["click"]);
+    }
+
+    [Fact]
     public async Task Wait_ends_in_an_error_when_its_time_is_over()
     {
         bench.Request = bench.Request with { VisibilityMismatch = "wait:40s" };
