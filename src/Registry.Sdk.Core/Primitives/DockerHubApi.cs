@@ -37,9 +37,11 @@ internal sealed class DockerHubApi(ServiceApi api, Func<CancellationToken, Task<
             answer = await SendAsync(HttpMethod.Get, path, login, null, cancellationToken).ConfigureAwait(false);
         }
 
-        // Public ones anybody may see; of the others only the login's failure says why they are not shown.
+        // Public ones anybody may see; of the others only the login's failure says why they are not shown. Who has none does not know that it is missing.
         var reading = Read(answer, name, login is not null);
-        return reading.Verdict != ApiVerdict.Found && refusal is { Verdict: not ApiVerdict.NotAsked } ? refusal : reading;
+        return reading.Verdict == ApiVerdict.Found || refusal is null ? reading
+            : refusal.Verdict != ApiVerdict.NotAsked ? refusal
+            : reading.Verdict == ApiVerdict.NotFound ? refusal with { Evidence = reading.Evidence } : reading;
     }
 
     /// <inheritdoc/>

@@ -190,7 +190,7 @@ public static class TransferStage
 
             var why = (there.Value, created.Value) switch
             {
-                (not null, null) => $"someone else made it {(isPrivate ? "public" : "private")}",
+                (not null, null) => $"it is there meanwhile, and {(isPrivate ? "public" : "private")}",
                 (not null, _) => $"Docker Hub made it {(isPrivate ? "public" : "private")}",
                 (null, not null) => $"Docker Hub says that it was created, but it does not read back: {there.Why.TrimEnd('.')}",
                 _ => created.Why.TrimEnd('.'),

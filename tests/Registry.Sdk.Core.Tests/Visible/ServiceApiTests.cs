@@ -197,6 +197,21 @@ public sealed class ServiceApiTests : IDisposable
         Assert.Equal(asked + 1, answerer.Requests.Count); // the login alone
     }
 
+    /// <summary>Else a plan promises to create it private, which then can't be done.</summary>
+    [Theory]
+    [InlineData(CredentialKind.IdentityToken, "environment variable CR_PAT holds no password or access token, which Docker Hub's API wants")]
+    [InlineData(null, "there is no credential to ask Docker Hub's API with")]
+    public async Task Who_can_not_log_in_does_not_know_that_a_repository_is_missing(CredentialKind? kind, string why)
+    {
+        credential = kind is { } k ? credential! with { Kind = k } : null;
+        answerer.Answer = _ => Answerer.With(404, "application/json", "{}");
+        var reading = await DockerHub().FindAsync("acme/app", CancellationToken.None);
+        Assert.Equal((ApiVerdict.NotAsked, why, "GET https://api.example/v2/namespaces/acme/repositories/app (anonymous)"), (reading.Verdict, reading.Why, reading.Evidence!.Request));
+        answerer.Answer = _ => Answerer.With(200, "application/json", """{"namespace":"acme","name":"app","is_private":false}""");
+        Assert.Equal(ApiVerdict.Found, (await DockerHub().FindAsync("acme/app", CancellationToken.None)).Verdict);
+        Assert.Equal(2, answerer.Requests.Count);
+    }
+
     [Fact]
     public async Task What_is_sent_to_Docker_Hub_and_a_login_that_ended_is_made_again()
     {

@@ -91,7 +91,7 @@ public sealed class CreateFirstTests
         }
         else
         {
-            Assert.Contains("before the first push: someone else made it public. No image was sent.", Assert.Single(published.Errors).Message);
+            Assert.Contains("before the first push: it is there meanwhile, and public. No image was sent.", Assert.Single(published.Errors).Message);
         }
     }
 }
