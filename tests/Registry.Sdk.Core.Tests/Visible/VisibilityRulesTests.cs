@@ -233,6 +233,23 @@ public class VisibilityRulesTests
         Assert.Equal(isOwn, PackageServices.IsOwnApi(endpoint, new Dictionary<string, string>(StringComparer.Ordinal) { ["GITHUB_SERVER_URL"] = server }, new("u", new(secret), "the test")));
     }
 
+    [Fact]
+    public async Task An_API_that_is_not_certainly_the_registrys_own_is_told_as_that_and_the_item_that_makes_it_certain_helps()
+    {
+        var diagnostics = new List<Diagnostic>();
+        var (destination, _) = Destination("containers.git.example", Visibility.Internal);
+        var (store, _) = CredentialTests.Store([new("containers.git.example", "", "MY_TOKEN")], ["containers.git.example"], ("MY_TOKEN", "x"));
+        using var connections = new RegistryConnections(EndpointMap.Empty, store);
+        var reading = await connections.GitHub(destination.Repository!)!.FindPackageAsync(new("team", IsOrganization: true), "api", CancellationToken.None);
+        Assert.Equal(ApiVerdict.NotAsked, reading.Verdict);
+        const string Item = "<RegistrySdkEndpoint Include=\"containers.git.example\" Registry=\"https://containers.git.example\" Api=\"https://git.example/api/v3\" />";
+        Assert.Equal($"that https://git.example/api/v3 is the API of containers.git.example is not certain, and what RegistrySdkCredential 'containers.git.example' (environment variable MY_TOKEN) holds is not shown to it; if it is, add {Item}", reading.Why);
+
+        var mapped = EndpointMap.Parse([new("containers.git.example", "https://containers.git.example", "https://git.example/api/v3")], diagnostics).Resolve(destination.Repository!.Host);
+        Assert.Empty(diagnostics);
+        Assert.True(PackageServices.IsOwnApi(mapped, new Dictionary<string, string>(StringComparer.Ordinal), new("u", new("x"), "the test")));
+    }
+
     [Theory]
     [InlineData("ghcr.io/a/b", "internal", null)]
     [InlineData("containers.git.example/a/b", "internal", null)]
