@@ -96,19 +96,24 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
         }
 
         var evidence = new List<Evidence>();
-        var byContent = ReadsContent && PackageServices.Of(anonymous.Endpoint(repository.Host)) != PackageService.DockerHub;
+        var mayRead = PackageServices.Of(anonymous.Endpoint(repository.Host)) != PackageService.DockerHub;
         try
         {
-            // 404 without being asked for credentials, or with a token for this very repository, is public too: an outsider may read, there is only nothing yet.
-            var found = await anonymous.AloneAsync(
-                repository,
-                (request, answer) => evidence.Add(new($"{request} (anonymous)", answer, anonymous.Time.GetUtcNow())),
-                async client => byContent
-                    ? (await client.GetManifestAsync(reference, cancellationToken).ConfigureAwait(false))?.Descriptor.Digest
-                    : await client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+            Digest? found;
+            try
+            {
+                // 404 without being asked for credentials, or with a token for this very repository, is public too: an outsider may read, there is only nothing yet.
+                found = await AskAsync(byContent: ReadsContent && mayRead).ConfigureAwait(false);
+            }
+            catch (RegistryException e) when (IsRefusal(e) && mayRead && evidence is [.., { Request: var last }] && last.StartsWith("HEAD ", StringComparison.Ordinal))
+            {
+                // A newcomer's pull is a GET: some servers refuse HEAD alone, and what passes for closed must be.
+                found = await AskAsync(byContent: true).ConfigureAwait(false);
+            }
+
             return new(ObservedVisibility.Public, evidence, null) { IsServed = found is not null };
         }
-        catch (RegistryException e) when (e.Failure is RegistryFailure.CredentialsMissing or RegistryFailure.Denied or RegistryFailure.CredentialsRefused)
+        catch (RegistryException e) when (IsRefusal(e))
         {
             return new(ObservedVisibility.Refused, evidence, null);
         }
@@ -116,6 +121,15 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
         {
             return new(ObservedVisibility.Unknown, evidence, null) { Why = e.Message };
         }
+
+        Task<Digest?> AskAsync(bool byContent) => anonymous.AloneAsync(
+            repository,
+            (request, answer) => evidence.Add(new($"{request} (anonymous)", answer, anonymous.Time.GetUtcNow())),
+            async client => byContent
+                ? (await client.GetManifestAsync(reference, cancellationToken).ConfigureAwait(false))?.Descriptor.Digest
+                : await client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false));
+
+        static bool IsRefusal(RegistryException e) => e.Failure is RegistryFailure.CredentialsMissing or RegistryFailure.Denied or RegistryFailure.CredentialsRefused;
     }
 
     private async Task<bool> HasCredentialAsync(RepositoryReference repository, CancellationToken cancellationToken)

@@ -152,8 +152,12 @@ public static class VisibilityRules
             { Pusher: GitHubPusher.Workflow } => $"a workflow's token pushes it, and the visibility of its repository{(birth.Repository is null ? " is not known (GITHUB_REPOSITORY is not set)" : $" {birth.Repository} could not be found out: {birth.Why}")}",
             _ => "whose token pushes it can't be told",
         };
+
+        // CR_PAT is looked for by itself for ghcr.io alone.
+        var host = destination.Repository!.Host;
+        var item = host.Name == "ghcr.io" ? string.Empty : $", named by <RegistrySdkCredential Include=\"{host}\" PasswordVariable=\"CR_PAT\" />";
         return Stop(DiagnosticCodes.CouldBeBornPublic.Report(
-            $"{destination} is declared {Word(destination)}, but does not exist, and its first push could make it readable by more people: {why}. At GitHub what is public once can't be made private. Nothing was sent. Push it once with a classic personal access token in CR_PAT (https://{PackageServices.WebServer(endpoint)}/settings/tokens/new?scopes=write:packages): then it is born private."));
+            $"{destination} is declared {Word(destination)}, but does not exist, and its first push could make it readable by more people: {why}. At GitHub what is public once can't be made private. Nothing was sent. Push it once with a classic personal access token in CR_PAT (https://{PackageServices.WebServer(endpoint)}/settings/tokens/new?scopes=write:packages){item}: then it is born private."));
     }
 
     private static VisibilityVerdict JudgeOpen(Destination destination, RepositoryReference repository, Observation seen, RegistryEndpoint endpoint, Birth? birth)

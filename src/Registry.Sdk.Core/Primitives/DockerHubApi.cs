@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json.Nodes;
 
 namespace Registry.Sdk.Core.Primitives;
@@ -7,7 +8,7 @@ namespace Registry.Sdk.Core.Primitives;
 /// <summary>Our client of Docker Hub's API, with the registry's user and secret. Logs in once per run. Source: wire-facts 4.3.</summary>
 /// <param name="api">Requests to hub.docker.com.</param>
 /// <param name="findCredential">The registry's credential.</param>
-/// <param name="logins">What logging in came to, by user and source; shared by the clients of one run.</param>
+/// <param name="logins">What logging in came to, by user, source and secret; shared by the clients of one run and one registry name.</param>
 internal sealed class DockerHubApi(ServiceApi api, Func<CancellationToken, Task<Credential?>> findCredential, ConcurrentDictionary<string, AuthenticationHeaderValue> logins) : IDockerHubApi
 {
     private const string Service = "Docker Hub's API";
@@ -36,9 +37,11 @@ internal sealed class DockerHubApi(ServiceApi api, Func<CancellationToken, Task<
             answer = await SendAsync(HttpMethod.Get, path, login, null, cancellationToken).ConfigureAwait(false);
         }
 
-        // Public ones anybody may see; of the others only the login's failure says why they are not shown.
+        // Public ones anybody may see; of the others only the login's failure says why they are not shown. Who has none does not know that it is missing.
         var reading = Read(answer, name, login is not null);
-        return reading.Verdict != ApiVerdict.Found && refusal is { Verdict: not ApiVerdict.NotAsked } ? refusal : reading;
+        return reading.Verdict == ApiVerdict.Found || refusal is null ? reading
+            : refusal.Verdict != ApiVerdict.NotAsked ? refusal
+            : reading.Verdict == ApiVerdict.NotFound ? refusal with { Evidence = reading.Evidence } : reading;
     }
 
     /// <inheritdoc/>
@@ -107,8 +110,8 @@ internal sealed class DockerHubApi(ServiceApi api, Func<CancellationToken, Task<
             return (null, new(ApiVerdict.NotAsked, null, why, null));
         }
 
-        // Which secret it is the source says; the secret itself is no key.
-        var key = $"{credential.Username} {credential.Source}";
+        // A file may hold several secrets of one user, for different namespaces. The secret itself is no key.
+        var key = $"{credential.Username} {credential.Source} {Digest.Of(Encoding.UTF8.GetBytes(credential.Password.Reveal()))}";
         if (logins.TryGetValue(key, out var known))
         {
             return (known, null);

@@ -57,14 +57,14 @@ public sealed class EndpointMap
 
             if (!IsHttpAddress(item.Registry, out var address))
             {
-                diagnostics.Add(DiagnosticCodes.BadEndpoint.Report($"RegistrySdkEndpoint '{item.Include}' has Registry=\"{item.Registry}\". Include is the host that images name; Registry is where it answers: https://host[:port] without path, http:// on loopback."));
+                diagnostics.Add(DiagnosticCodes.BadEndpoint.Report($"RegistrySdkEndpoint '{item.Include}' has Registry=\"{WithoutUser(item.Registry)}\". Include is the host that images name; Registry is where it answers: https://host[:port] without path, http:// on loopback."));
                 continue;
             }
 
             Uri? api = null;
-            if (item.Api.Length > 0 && (!Uri.TryCreate(item.Api, UriKind.Absolute, out api) || (api.Scheme != Uri.UriSchemeHttps && api.Scheme != Uri.UriSchemeHttp)))
+            if (item.Api.Length > 0 && (!Uri.TryCreate(item.Api, UriKind.Absolute, out api) || (api.Scheme != Uri.UriSchemeHttps && api.Scheme != Uri.UriSchemeHttp) || api.UserInfo.Length > 0))
             {
-                diagnostics.Add(DiagnosticCodes.BadEndpoint.Report($"RegistrySdkEndpoint '{item.Include}' has Api=\"{item.Api}\", which is no http(s) address."));
+                diagnostics.Add(DiagnosticCodes.BadEndpoint.Report($"RegistrySdkEndpoint '{item.Include}' has Api=\"{WithoutUser(item.Api)}\", which is no http(s) address. Write https://host[:port][/path], without a user: credentials are looked for elsewhere (RegistrySdkCredential)."));
                 continue;
             }
 
@@ -105,6 +105,9 @@ public sealed class EndpointMap
         var scheme = host.IsLoopback ? Uri.UriSchemeHttp : Uri.UriSchemeHttps;
         return new(host, new Uri($"{scheme}://{(host.Name == "docker.io" ? "registry-1.docker.io" : host.Name)}"), IsMapped: false);
     }
+
+    // It may hold a password, and addresses are said: in messages, in the log, in evidence.
+    private static string WithoutUser(string address) => address.LastIndexOf('@') is var at and >= 0 ? "…" + address[at..] : address;
 
     private static bool IsHttpAddress(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Uri? address)
         => Uri.TryCreate(text, UriKind.Absolute, out address)

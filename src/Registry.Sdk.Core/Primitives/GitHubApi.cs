@@ -61,7 +61,7 @@ internal sealed class GitHubApi(ServiceApi api, Func<CancellationToken, Task<Cre
 
         var answer = await GetAsync(path, credential, cancellationToken).ConfigureAwait(false);
         return Read(answer, credential, package => package.Visibility + (package.Repository is null ? ", linked to no repository" : $", linked to {package.Repository}"), "visibility ", body =>
-            string.Equals(StrictJson.Text(body, "name"), name, StringComparison.OrdinalIgnoreCase) && StrictJson.Text(body, "visibility") is { } visibility && Visibilities.Contains(visibility, StringComparer.Ordinal)
+            string.Equals(StrictJson.Text(body, "name"), name, StringComparison.OrdinalIgnoreCase) && IsOwners(body, owner) && StrictJson.Text(body, "visibility") is { } visibility && Visibilities.Contains(visibility, StringComparer.Ordinal)
                 ? new GitHubPackage(name, visibility, body.TryGetProperty("repository", out var linked) && linked.ValueKind == JsonValueKind.Object && StrictJson.Text(linked, "full_name") is { Length: > 0 } full ? api.Redactor.Words(full) : null)
                 : null);
     }
@@ -103,6 +103,12 @@ internal sealed class GitHubApi(ServiceApi api, Func<CancellationToken, Task<Cre
             // Anyone may ask for it; a bad secret must not hide it.
             credential = null;
             answer = await GetAsync(path, credential, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (answer is { Failure: null, Status: 404, Body: { } nothing } && StrictJson.Text(nothing, "documentation_url") is null)
+        {
+            // An owner that is not there stops a publish. GitHub's errors all name their documentation; what answers at containers.HOST's HOST may be no GitHub.
+            return new(ApiVerdict.NoAnswer, null, $"{Service} answers 404, but not as GitHub does", answer.Evidence("but not as GitHub does"));
         }
 
         return Read(answer, credential, owner => owner.IsOrganization ? "an organisation" : "a user", string.Empty, body =>
@@ -151,6 +157,10 @@ internal sealed class GitHubApi(ServiceApi api, Func<CancellationToken, Task<Cre
 
     private static string PackagePath(GitHubOwner owner, string name)
         => $"/{(owner.IsOrganization ? "orgs" : "users")}/{Uri.EscapeDataString(owner.Login)}/packages/container/{Uri.EscapeDataString(name)}";
+
+    // The description lets a package have no owner.
+    private static bool IsOwners(JsonElement package, GitHubOwner owner)
+        => !package.TryGetProperty("owner", out var named) || named.ValueKind != JsonValueKind.Object || StrictJson.Text(named, "login") is not { } login || string.Equals(login, owner.Login, StringComparison.OrdinalIgnoreCase);
 
     private static AuthenticationHeaderValue Bearer(Credential credential) => new("Bearer", credential.Password.Reveal());
 

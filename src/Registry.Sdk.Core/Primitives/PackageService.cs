@@ -116,7 +116,7 @@ public static class PackageServices
     private static Uri OfServer(string server, IReadOnlyDictionary<string, string> environment)
         => server == "github.com" ? new("https://api.github.com")
             : IsJobsServer(server, environment) && environment.TryGetValue("GITHUB_API_URL", out var text) && Uri.TryCreate(text, UriKind.Absolute, out var given)
-                && given.Scheme == Uri.UriSchemeHttps && (given.Authority == server || given.Authority == "api." + server) ? given
+                && given.Scheme == Uri.UriSchemeHttps && given.UserInfo.Length == 0 && (given.Authority == server || given.Authority == "api." + server) ? given
             : server.EndsWith(DataResidency, StringComparison.Ordinal) ? new($"https://api.{server}")
             : new($"https://{server}/api/v3");
 

@@ -75,7 +75,21 @@ public sealed class Redactor
 
     /// <summary>A failure whose message repeats no secret, nor does the exception behind it.</summary>
     internal RegistryException Fail(RegistryFailure failure, RegistryHost host, string message, Exception? inner = null)
-        => new(failure, host, Finish(message), inner is null || Repeats(inner.ToString()) || QuotesHexadecimal(inner) ? null : inner);
+        => new(failure, host, Finish(message), inner is null || Repeats(inner.ToString()) || QuotesHexadecimal(inner) || NamesProxy(inner) ? null : inner);
+
+    /// <summary>.NET names a proxy that refuses as the environment does, with its password.</summary>
+    private static bool NamesProxy(Exception exception)
+    {
+        for (var e = exception; e is not null; e = e.InnerException)
+        {
+            if (e is HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError })
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>.NET quotes a chunk's header that it can't read in hexadecimal digits: nobody reads them, and they may be anything.</summary>
     internal static bool QuotesHexadecimal(Exception exception)

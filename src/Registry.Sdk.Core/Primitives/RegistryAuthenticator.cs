@@ -206,7 +206,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         var failure = attempt.Refusal ?? access.ReadRefusal ?? Missing(refused);
         var wasOutsider = attempt.IsOutsider || attempt.Refusal is null;
         var bearers = offered.Where(c => c.Is("Bearer")).ToList();
-        if (scope.Push || (wasOutsider && attempt.Header is not null && (attempt.IsFresh || isForbidden)) || (bearers.Count == 0 && attempt.WasBare) || (wasOutsider && isForbidden))
+        if (scope.Push || (wasOutsider && attempt.Header is not null && (attempt.IsFresh || isForbidden)) || (bearers.Count == 0 && attempt.WasBare))
         {
             throw failure;
         }

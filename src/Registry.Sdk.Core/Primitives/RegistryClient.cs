@@ -465,6 +465,9 @@ public sealed partial class RegistryClient : IImageRepository
                     return $"TLS failed ({redactor.Words(tls.Message)}).";
                 case System.Net.Sockets.SocketException socket:
                     return $"{redactor.Words(socket.Message)}.";
+                // .NET names the proxy as the environment does, with its password.
+                case HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } proxy:
+                    return $"the proxy (HTTPS_PROXY) does not let it through{(proxy.StatusCode is { } status ? $" ({(int)status})" : string.Empty)}.";
                 case OperationCanceledException or TimeoutException:
                     return "no answer in time.";
             }

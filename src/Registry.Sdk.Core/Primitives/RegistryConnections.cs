@@ -18,7 +18,7 @@ public sealed class RegistryConnections : IDisposable
 
     // What the services' APIs said that does not change during a run.
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, Lazy<Task<ApiReading<GitHubOwner>>>>> _gitHubOwners = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, AuthenticationHeaderValue> _dockerHubLogins = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, AuthenticationHeaderValue>> _dockerHubLogins = new(StringComparer.Ordinal);
 
     /// <summary>Opens nothing yet.</summary>
     /// <param name="endpoints">Where registries answer.</param>
@@ -114,7 +114,7 @@ public sealed class RegistryConnections : IDisposable
         ArgumentNullException.ThrowIfNull(repository);
         var endpoint = _endpoints.Resolve(repository.Host);
         return PackageServices.Of(endpoint) == PackageService.DockerHub && PackageServices.Api(endpoint, Environment) is { } address
-            ? new DockerHubApi(Service(address, repository.Host), c => ApiCredentialAsync(endpoint, address, repository, c), _dockerHubLogins)
+            ? new DockerHubApi(Service(address, repository.Host), c => ApiCredentialAsync(endpoint, address, repository, c), _dockerHubLogins.GetOrAdd(repository.Host.Name, static _ => new(StringComparer.Ordinal)))
             : null;
     }
 
@@ -142,12 +142,15 @@ public sealed class RegistryConnections : IDisposable
     /// The registry's secret, where it may be shown to the API. An item can put the API to another party than the registry: then that party gets what it
     /// would get if it were the registry, and no more.
     /// </summary>
+    /// <exception cref="CredentialException">There is one, and it may not be shown; or a source can't be read.</exception>
     private async Task<Credential?> ApiCredentialAsync(RegistryEndpoint endpoint, Uri api, RepositoryReference repository, CancellationToken cancellationToken)
     {
         var original = endpoint with { IsMapped = false, Api = null, BaseAddress = EndpointMap.Empty.Resolve(endpoint.Host).BaseAddress };
         var isOriginal = !endpoint.IsMapped || (PackageServices.Api(original, Environment) is { } own && own.Scheme == api.Scheme && own.Authority == api.Authority);
         var shown = isOriginal ? original : endpoint with { BaseAddress = new(api.GetLeftPart(UriPartial.Authority)) };
-        return await CredentialAsync(shown, repository, cancellationToken).ConfigureAwait(false) is { } credential && PackageServices.IsOwnApi(endpoint, Environment, credential) ? credential : null;
+        return await CredentialAsync(shown, repository, cancellationToken).ConfigureAwait(false) is not { } credential ? null
+            : PackageServices.IsOwnApi(endpoint, Environment, credential) ? credential
+            : throw new CredentialException($"that {api.GetLeftPart(UriPartial.Path)} is the API of {endpoint.Host} is not certain, and what {credential.Source} holds is not shown to it; if it is, add <RegistrySdkEndpoint Include=\"{endpoint.Host}\" Registry=\"{endpoint.BaseAddress.GetLeftPart(UriPartial.Authority)}\" Api=\"{api.GetLeftPart(UriPartial.Path)}\" />");
     }
 
     private async Task<Credential?> CredentialAsync(RegistryEndpoint endpoint, RepositoryReference repository, CancellationToken cancellationToken)

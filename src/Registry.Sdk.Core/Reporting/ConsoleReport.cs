@@ -83,6 +83,7 @@ public static class ConsoleReport
         var api = observation.Package?.Visibility;
         var who = observed switch
         {
+            ObservedVisibility.Public when after is { Observation.IsServed: false } => "anyone may ask for it, and is not given the image",
             ObservedVisibility.Public => "anyone can read it",
             ObservedVisibility.Refused when api == "internal" => "members of the organisation can read it (internal), outsiders are refused",
             ObservedVisibility.Refused when api is null && observation.ApiWhy.Length > 0 => $"outsiders are refused; the service's own API did not say more: {observation.ApiWhy.TrimEnd('.')}",

@@ -62,6 +62,9 @@ public sealed record DestinationResult
     /// <summary>Whether the image is there, by digest.</summary>
     public bool HoldsImage { get; init; }
 
+    /// <summary>Whether anyone could read it right before the first tag, which it must not be: an error has said so.</summary>
+    public bool WasFoundPublic { get; init; }
+
     /// <summary>What was done and seen of its visibility meanwhile: Docker Hub's creation, the look right before the first tag.</summary>
     public IReadOnlyList<Evidence> Evidence { get; init; } = [];
 }

@@ -60,11 +60,15 @@ public static class TransferStage
 
         public async Task<TransferResult> GoAsync(CancellationToken cancellationToken)
         {
-            // What must be born private is made so first: a push would make it as the account's default says.
-            await ForAllAsync(CreateAsync, _work.Where(w => w.Plan.CreatePrivate is not null).OrderByDescending(w => w.Plan.CreatePrivate), cancellationToken).ConfigureAwait(false);
-            if (!_errors.IsEmpty)
+            // What must be born private is made so first: a push would make it as the account's default says. Nothing is made public for a release that
+            // stops there.
+            foreach (var isPrivate in new[] { true, false })
             {
-                return Result();
+                await ForAllAsync(CreateAsync, _work.Where(w => w.Plan.CreatePrivate == isPrivate), cancellationToken).ConfigureAwait(false);
+                if (!_errors.IsEmpty)
+                {
+                    return Result();
+                }
             }
 
             // First write of content: the push right, on all. It either stands everywhere or nothing further happens.
@@ -90,10 +94,11 @@ public static class TransferStage
                 return Result();
             }
 
-            // Someone may have made public meanwhile what was declared private. By digest alone nobody finds the image; by a tag everybody does.
+            // Someone may have made public meanwhile what was declared private; and a registry may have made public what was pushed there first and is not
+            // open source. By digest alone nobody finds the image; by a tag everybody does.
             if (_work.Exists(w => w.Plan.Tags.Any(t => t.Action != TagAction.Keep)))
             {
-                await ForAllAsync(LookAgainAsync, _work.Where(w => w.Plan.Destination is { Repository: not null, Visibility: Visibility.Private or Visibility.Internal }), cancellationToken).ConfigureAwait(false);
+                await ForAllAsync(LookAgainAsync, _work.Where(w => w.Plan.Destination is { Repository: not null, Visibility: Visibility.Private or Visibility.Internal } || MayNotBePublic(w)), cancellationToken).ConfigureAwait(false);
                 if (!_errors.IsEmpty)
                 {
                     return Result();
@@ -160,32 +165,45 @@ public static class TransferStage
             }
 
             var created = await api.CreateAsync(repository.Name, isPrivate, cancellationToken).ConfigureAwait(false);
-            if (created.Value is null && created.Verdict == ApiVerdict.NoAnswer)
+            var there = created;
+            if (created.Verdict is ApiVerdict.Found or ApiVerdict.NoAnswer)
             {
-                // Made by someone else meanwhile, or made and not answered: what is there counts.
-                var found = await api.FindAsync(repository.Name, cancellationToken).ConfigureAwait(false);
-                created = found.Value is null ? created : found;
+                // Made by someone else meanwhile, or made and not answered, or answered and not made: what is there counts, and not what a call says of itself.
+                foreach (var delay in ReadBackDelays)
+                {
+                    await Task.Delay(delay, cancellationToken).ConfigureAwait(false);
+                    there = await api.FindAsync(repository.Name, cancellationToken).ConfigureAwait(false);
+                    if (there.Value is not null || created.Value is null)
+                    {
+                        break;
+                    }
+                }
             }
 
-            if (created.Evidence is { } evidence)
-            {
-                work.Evidence = [evidence];
-            }
-
+            work.Evidence = [.. new[] { created.Evidence, ReferenceEquals(there, created) ? null : there.Evidence }.OfType<Evidence>()];
             var word = isPrivate ? "private" : "public";
-            if (created.Value?.IsPrivate == isPrivate)
+            if (there.Value?.IsPrivate == isPrivate)
             {
-                progress.Note($"{destination}: created {word} at Docker Hub");
+                progress.Note($"{destination}: {(created.Value is null ? $"is there meanwhile, and {word}" : $"created {word} at Docker Hub")}");
+                return;
             }
-            else if (isPrivate)
+
+            var why = (there.Value, created.Value) switch
+            {
+                (not null, null) => $"it is there meanwhile, and {(isPrivate ? "public" : "private")}",
+                (not null, _) => $"Docker Hub made it {(isPrivate ? "public" : "private")}",
+                (null, not null) => $"Docker Hub says that it was created, but it does not read back: {there.Why.TrimEnd('.')}",
+                _ => created.Why.TrimEnd('.'),
+            };
+            if (isPrivate)
             {
                 _errors.Add(DiagnosticCodes.NotCreated.Report(
-                    $"{destination} is declared private and does not exist, and could not be created private before the first push: {(created.Value is null ? created.Why.TrimEnd('.') : "Docker Hub made it public")}. No image was sent. Create it private at https://hub.docker.com/repository/create?namespace={repository.Owner}, or use an access token that may create repositories."));
+                    $"{destination} is declared private and does not exist, and could not be created private before the first push: {why}. No image was sent. Create it private at https://hub.docker.com/repository/create?namespace={repository.Owner}, or use an access token that may create repositories."));
             }
             else
             {
                 // The push makes it, and what it came to is looked at afterwards.
-                progress.Note($"{destination}: could not be created public beforehand ({(created.Value is null ? created.Why : "Docker Hub made it private")}); the first push makes it");
+                progress.Note($"{destination}: could not be created public beforehand ({why}); the first push makes it");
             }
         }
 
@@ -194,9 +212,22 @@ public static class TransferStage
             var destination = work.Plan.Destination;
             var seen = await new VisibilityObserver(connections, anonymous).LookAsync(destination, work.Image.Manifest.Descriptor.Digest.ToString(), cancellationToken).ConfigureAwait(false);
             work.Evidence = [.. work.Evidence, .. seen.Evidence];
+            if (destination.Visibility == Visibility.Undeclared)
+            {
+                // What is not known of it stops nothing, as before the push.
+                if (VisibilityRules.JudgeLicense(destination, seen.Seen, work.Plan.Image, "No tag was written there or anywhere; what was sent can be read there by digest.") is { } forbidden)
+                {
+                    work.WasFoundPublic = true;
+                    _errors.Add(forbidden);
+                }
+
+                return;
+            }
+
             var word = destination.Visibility == Visibility.Private ? "private" : "internal";
             if (seen.Seen == ObservedVisibility.Public)
             {
+                work.WasFoundPublic = true;
                 _errors.Add(DiagnosticCodes.PrivateIsPublic.Report(
                     $"{destination} is declared {word}, and was made readable by anyone while the image was sent. No tag was written there or anywhere; what was sent can be read there by digest. Make the repository {word} at once, or delete it; or correct its Visibility."));
             }
@@ -206,6 +237,8 @@ public static class TransferStage
                     $"{destination} is declared {word}, but right before the first tag it could not be found out who can read it: {seen.Why.TrimEnd('.')}. No tag was written there or anywhere. Publish again: what arrived is not sent twice."));
             }
         }
+
+        private static bool MayNotBePublic(Work work) => VisibilityRules.JudgeLicense(work.Plan.Destination, ObservedVisibility.Public, work.Plan.Image, string.Empty) is not null;
 
         private async Task ProvePushRightAsync(Work work, CancellationToken cancellationToken)
         {
@@ -412,6 +445,7 @@ public static class TransferStage
                     BytesSkipped = work.Skipped,
                     Duration = work.Duration,
                     HoldsImage = work.HoldsImage,
+                    WasFoundPublic = work.WasFoundPublic,
                     Evidence = work.Evidence,
                 });
             }
@@ -446,6 +480,8 @@ public static class TransferStage
         public TimeSpan Duration { get; set; }
 
         public bool HoldsImage { get; set; }
+
+        public bool WasFoundPublic { get; set; }
 
         public IReadOnlyList<Evidence> Evidence { get; set; } = [];
     }

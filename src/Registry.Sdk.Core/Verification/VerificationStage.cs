@@ -41,6 +41,9 @@ public static class VerificationStage
 
     private sealed class Run(VerificationInput input, RegistryConnections connections, VisibilityObserver observer, Action<string> ask)
     {
+        // Set once anyone can read what not everyone may: that is told at once, and no click waited for meanwhile.
+        private volatile bool _leaks;
+
         // What is not published yet has no click left; and a release that was stopped is not waited for.
         private bool IsPublished => input.Transfer.Errors.Count == 0;
 
@@ -54,15 +57,17 @@ public static class VerificationStage
                 var (seen, evidence, attempt) = await SettleAsync(destination, result.Image.Digest.ToString(), cancellationToken).ConfigureAwait(false);
 
                 // A registry can make public what is pushed there first.
-                if (VisibilityRules.JudgeLicense(destination, seen.Seen, result.Image, "It was published just now.") is { } forbidden)
+                if (!result.WasFoundPublic && VisibilityRules.JudgeLicense(destination, seen.Seen, result.Image, "It was published just now.") is { } forbidden)
                 {
                     diagnostics.Add(forbidden);
+                    _leaks = true;
                 }
 
-                var verdict = Judge(destination, seen, attempt);
+                var verdict = Judge(result, seen, attempt);
                 if (verdict.Problem is { } problem)
                 {
                     diagnostics.Add(problem);
+                    _leaks |= problem.Descriptor == DiagnosticCodes.PrivateIsPublic;
                 }
 
                 return (new(destination, seen.Seen) { Observation = seen, Evidence = evidence, Click = verdict.Click, Links = verdict.Click is null ? [] : Links(destination, seen) }, diagnostics);
@@ -118,14 +123,17 @@ public static class VerificationStage
                 seen = await LookAgainAsync(Lag[i]).ConfigureAwait(false);
             }
 
-            if (input.Mismatch.Wait > TimeSpan.Zero && MayBeClicked(destination, seen) && !IsAsDeclared(destination, seen))
+            if (input.Mismatch.Wait > TimeSpan.Zero && MayBeClicked(destination, seen) && !IsAsDeclared(destination, seen) && !_leaks)
             {
                 var clock = connections.Time;
                 var begun = clock.GetTimestamp();
-                ask($"{destination}: published, one click left: make it {Word(destination)} {Place(destination, seen)} (Danger Zone, Change visibility). It is waited for, {Throttling.InWords(input.Mismatch.Wait)} at most.");
-                for (var poll = FirstPoll; !IsAsDeclared(destination, seen) && input.Mismatch.Wait - clock.GetElapsedTime(begun) is var left && left > TimeSpan.Zero; poll = Min(poll + FirstPoll, LastPoll))
+                var button = PackageServices.Of(connections.Endpoint(destination.Repository!.Host)) == PackageService.GitHub ? " (Danger Zone, Change visibility)" : string.Empty;
+                var left = IsSaidPublic(destination, seen) ? "published, and public as the service's own API says, but outsiders are refused"
+                    : $"published, one click left: make it {Word(destination)} {Place(destination, seen)}{button}";
+                ask($"{destination}: {left}. It is waited for, {Throttling.InWords(input.Mismatch.Wait)} at most.");
+                for (var poll = FirstPoll; !IsAsDeclared(destination, seen) && !_leaks && input.Mismatch.Wait - clock.GetElapsedTime(begun) is var rest && rest > TimeSpan.Zero; poll = Min(poll + FirstPoll, LastPoll))
                 {
-                    seen = await LookAgainAsync(Min(poll, left)).ConfigureAwait(false);
+                    seen = await LookAgainAsync(Min(poll, rest)).ConfigureAwait(false);
                 }
             }
 
@@ -156,15 +164,16 @@ public static class VerificationStage
             return null;
         }
 
-        private (Diagnostic? Problem, string? Click) Judge(Destination destination, Observation seen, Attempt? attempt)
+        private (Diagnostic? Problem, string? Click) Judge(DestinationResult result, Observation seen, Attempt? attempt)
         {
+            var destination = result.Destination;
             var word = Word(destination);
             if (destination.Visibility != Visibility.Public && destination.Visibility != Visibility.Undeclared)
             {
                 if (IsLeak(destination, seen) || (attempt is not null && IsAsDeclared(destination, seen)))
                 {
-                    // Transfer has stopped for it and said so.
-                    if (input.Transfer.Errors.Any(e => e.Descriptor == DiagnosticCodes.PrivateIsPublic))
+                    // Transfer has stopped for it and said so; of another destination it has not.
+                    if (result.WasFoundPublic)
                     {
                         return (null, null);
                     }
@@ -191,6 +200,9 @@ public static class VerificationStage
             {
                 case Visibility.Public when seen.Seen == ObservedVisibility.Public:
                     return (DiagnosticCodes.VisibilityUnknown.Report($"{destination} was published and is public, but without credentials its image is not found there (404). The registry may need longer to show it. Publish again: nothing is sent twice."), null);
+                case Visibility.Public when IsSaidPublic(destination, seen):
+                    return ((input.Mismatch.IsWarning ? DiagnosticCodes.PublicIsRefusedWarning : DiagnosticCodes.PublicIsRefused).Report(
+                        $"{destination} was published, is declared public, and the service's own API says that it is, but it can't be read without credentials{(attempt is null ? string.Empty : $" ({Tried(attempt)})")}. The registry may need longer to show it. Publish again: nothing is sent twice.{Waited()}"), null);
                 case Visibility.Public:
                     return (Left(destination, seen, attempt, "can't be read without credentials", DiagnosticCodes.PublicIsRefused, DiagnosticCodes.PublicIsRefusedWarning), click);
                 case Visibility.Internal when seen.Package?.Visibility == "private":
@@ -210,10 +222,12 @@ public static class VerificationStage
             var policy = seen.IsOrganization == true && PackageServices.WebServer(endpoint) is { } server
                 ? $" If that can't be chosen there, an owner allows it at https://{server}/organizations/{repository.Owner}/settings/packages."
                 : string.Empty;
-            var waited = input.Mismatch.Wait > TimeSpan.Zero ? $" It was waited for {Throttling.InWords(input.Mismatch.Wait)}." : string.Empty;
             return (input.Mismatch.IsWarning ? warning : error).Report(
-                $"published, one click left: {destination} is declared {Word(destination)}, but {but}{(attempt is null ? string.Empty : $" ({Tried(attempt)})")}. Make it {Word(destination)} {Place(destination, seen)}, then publish again: nothing is sent twice.{policy}{waited}");
+                $"published, one click left: {destination} is declared {Word(destination)}, but {but}{(attempt is null ? string.Empty : $" ({Tried(attempt)})")}. Make it {Word(destination)} {Place(destination, seen)}, then publish again: nothing is sent twice.{policy}{Waited()}");
         }
+
+        private string Waited() => input.Mismatch.Wait == TimeSpan.Zero ? string.Empty
+            : _leaks ? " It is not waited for any longer: another destination can be read by anyone." : $" It was waited for {Throttling.InWords(input.Mismatch.Wait)}.";
 
         private static string Tried(Attempt attempt) => $"{attempt.What} was answered {attempt.Evidence.Answer.TrimEnd('.')}";
 
@@ -239,6 +253,9 @@ public static class VerificationStage
         private static bool IsRefused(Observation seen) => seen.Seen is ObservedVisibility.Refused or ObservedVisibility.Missing;
 
         private static bool IsAgreed(Observation seen) => IsRefused(seen) && seen.Package?.Visibility is "private" or "internal";
+
+        /// <summary>There is no click left: by the service's own word it is public.</summary>
+        private static bool IsSaidPublic(Destination destination, Observation seen) => destination.Visibility == Visibility.Public && seen.Package?.Visibility == "public";
 
         private static bool MayBeClicked(Destination destination, Observation seen)
             => (destination.Visibility == Visibility.Public && IsRefused(seen)) || (destination.Visibility == Visibility.Internal && seen.Package?.Visibility == "private");

@@ -182,8 +182,9 @@ public class DestinationTests
     [InlineData("ghcr.io", "ftp://a", "", "", "RSDK9009")]
     [InlineData("ghcr.io", "https://a/path", "", "", "RSDK9009")]
     [InlineData("ghcr.io", "https://a?x=y", "", "", "RSDK9009")]
-    [InlineData("ghcr.io", "https://user:pw@a", "", "", "RSDK9009")]
+    [InlineData("ghcr.io", "https://user:hunter2@a", "", "", "RSDK9009")]
     [InlineData("ghcr.io", "https://a", "api", "", "RSDK9009")]
+    [InlineData("ghcr.io", "https://a", "https://user:hunter2@b/api", "", "RSDK9009")]
     [InlineData("ghcr.io", "http://a", "", "", "RSDK9005")]
     [InlineData("ghcr.io", "http://localhost.example", "", "", "RSDK9005")]
     [InlineData("ghcr.io", "http://localhost.:5000", "", "yes", "RSDK9005")]
@@ -193,6 +194,7 @@ public class DestinationTests
         EndpointMap.Parse([new(include, registry, api, insecure)], diagnostics);
         Assert.Equal(code, Assert.Single(diagnostics).Code);
         Assert.Contains($"RegistrySdkEndpoint '{include}'", diagnostics[0].Message);
+        Assert.DoesNotContain("hunter2", diagnostics[0].Message);
     }
 
     [Fact]

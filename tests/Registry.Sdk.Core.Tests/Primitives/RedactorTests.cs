@@ -26,6 +26,20 @@ public class RedactorTests
     public void Words_that_repeat_a_secret_are_not_shown(string words)
         => Assert.Equal("(its words repeat the secret, and are not shown)", Redactor().Words(words == "Basic" ? "Authorization: Basic " + Basic : words));
 
+    [Fact]
+    public void A_proxy_that_refuses_is_not_named_with_the_password_that_the_environment_gives_it()
+    {
+        // As .NET says it.
+        var refused = new HttpRequestException(HttpRequestError.ProxyTunnelError, "The proxy tunnel request to proxy 'http://me:hunter2@proxy.example:3128/' failed with status code '407'.\"", null, System.Net.HttpStatusCode.ProxyAuthenticationRequired);
+        Assert.True(RegistryHost.TryParse("ghcr.io", out var host));
+        foreach (var e in new Exception[] { refused, new HttpRequestException("outer", refused) })
+        {
+            var said = RegistryClient.Explain(e, new());
+            Assert.Equal("the proxy (HTTPS_PROXY) does not let it through (407).", said);
+            Assert.DoesNotContain("hunter2", new Redactor().Fail(RegistryFailure.Unreachable, host, said, e).ToString());
+        }
+    }
+
     [Theory]
     [InlineData("the password is wrong", "the password is wrong")]
     [InlineData("lpat-Zx", "lpat-Zx")]

@@ -22,6 +22,8 @@ public sealed class ServiceApiTests : IDisposable
     [InlineData(200, "application/json", """{"name":"a/b","visibility":"private","repository":{"full_name":"acme/src"}}""", "", ApiVerdict.Found, "private acme/src")]
     [InlineData(200, "application/json", """{"name":"a/b","visibility":"internal","repository":null}""", "", ApiVerdict.Found, "internal ")]
     [InlineData(200, "application/json", """{"name":"A/B","visibility":"public"}""", "", ApiVerdict.Found, "public ")]
+    [InlineData(200, "application/json", """{"name":"a/b","visibility":"private","owner":{"login":"ACME","type":"Organization"}}""", "", ApiVerdict.Found, "private ")]
+    [InlineData(200, "application/json", """{"name":"a/b","visibility":"private","owner":{"login":"evil","type":"Organization"}}""", "", ApiVerdict.NoAnswer, "something else than was asked for")]
     [InlineData(200, "application/json", """{"name":"other","visibility":"private"}""", "", ApiVerdict.NoAnswer, "something else than was asked for")]
     [InlineData(200, "application/json", """{"name":"a/b","visibility":"secret"}""", "", ApiVerdict.NoAnswer, "something else than was asked for")]
     [InlineData(200, "application/json", """{"name":"a/b"}""", "", ApiVerdict.NoAnswer, "something else than was asked for")]
@@ -96,7 +98,10 @@ public sealed class ServiceApiTests : IDisposable
         Assert.Equal(ApiVerdict.NoAnswer, (await GitHub(owners).FindOwnerAsync("acme", CancellationToken.None)).Verdict);
         answerer.Answer = _ => Answerer.With(200, "application/json", """{"login":"acme","type":"Bot"}""");
         Assert.Equal(ApiVerdict.NoAnswer, (await GitHub(owners).FindOwnerAsync("acme", CancellationToken.None)).Verdict);
+        // HOST of a registry containers.HOST need not be GitHub's.
         answerer.Answer = _ => Answerer.With(404, "application/json", """{"message":"Not Found"}""");
+        Assert.Equal((ApiVerdict.NoAnswer, "GitHub's API answers 404, but not as GitHub does"), (await GitHub(owners).FindOwnerAsync("acme", CancellationToken.None)) is var foreign ? (foreign.Verdict, foreign.Why) : default);
+        answerer.Answer = _ => Answerer.With(404, "application/json", """{"message":"Not Found","documentation_url":"https://docs.github.com/rest","status":"404"}""");
         Assert.Equal(ApiVerdict.NotFound, (await GitHub(owners).FindOwnerAsync("acme", CancellationToken.None)).Verdict);
     }
 
@@ -192,6 +197,21 @@ public sealed class ServiceApiTests : IDisposable
         Assert.Equal(asked + 1, answerer.Requests.Count); // the login alone
     }
 
+    /// <summary>Else a plan promises to create it private, which then can't be done.</summary>
+    [Theory]
+    [InlineData(CredentialKind.IdentityToken, "environment variable CR_PAT holds no password or access token, which Docker Hub's API wants")]
+    [InlineData(null, "there is no credential to ask Docker Hub's API with")]
+    public async Task Who_can_not_log_in_does_not_know_that_a_repository_is_missing(CredentialKind? kind, string why)
+    {
+        credential = kind is { } k ? credential! with { Kind = k } : null;
+        answerer.Answer = _ => Answerer.With(404, "application/json", "{}");
+        var reading = await DockerHub().FindAsync("acme/app", CancellationToken.None);
+        Assert.Equal((ApiVerdict.NotAsked, why, "GET https://api.example/v2/namespaces/acme/repositories/app (anonymous)"), (reading.Verdict, reading.Why, reading.Evidence!.Request));
+        answerer.Answer = _ => Answerer.With(200, "application/json", """{"namespace":"acme","name":"app","is_private":false}""");
+        Assert.Equal(ApiVerdict.Found, (await DockerHub().FindAsync("acme/app", CancellationToken.None)).Verdict);
+        Assert.Equal(2, answerer.Requests.Count);
+    }
+
     [Fact]
     public async Task What_is_sent_to_Docker_Hub_and_a_login_that_ended_is_made_again()
     {
@@ -217,6 +237,22 @@ public sealed class ServiceApiTests : IDisposable
                 "GET /v2/namespaces/acme/repositories/app", "POST /v2/auth/token", "GET /v2/namespaces/acme/repositories/app",
             ],
             answerer.Requests.Select(r => $"{r.Method} {r.Address.AbsolutePath}{(r.Address.AbsolutePath.EndsWith("token", StringComparison.Ordinal) ? "" : " " + r.Body)}".Trim()));
+    }
+
+    [Fact]
+    public async Task Each_secret_logs_in_for_itself_although_one_file_has_them_all()
+    {
+        var logins = new System.Collections.Concurrent.ConcurrentDictionary<string, System.Net.Http.Headers.AuthenticationHeaderValue>(StringComparer.Ordinal);
+        answerer.Answer = r => r.RequestUri!.AbsolutePath == "/v2/auth/token" ? Answerer.With(200, "application/json", $$"""{"access_token":"login-of-{{credential!.Password.Reveal()}}"}""") : Answerer.With(404, "application/json", "{}");
+        foreach (var secret in new[] { "secret-of-the-one", "secret-of-the-other", "secret-of-the-one" })
+        {
+            credential = new("acme", new(secret), "/home/me/.config/containers/auth.json");
+            await DockerHub(logins).FindAsync("acme/app", CancellationToken.None);
+            Assert.Contains("Bearer login-of-" + secret, answerer.Requests[^1].Headers);
+        }
+
+        Assert.Equal(5, answerer.Requests.Count);
+        Assert.DoesNotContain(logins.Keys, k => k.Contains("secret-of", StringComparison.Ordinal));
     }
 
     private static System.Collections.Concurrent.ConcurrentDictionary<string, Lazy<Task<ApiReading<GitHubOwner>>>> Owners() => new(StringComparer.OrdinalIgnoreCase);

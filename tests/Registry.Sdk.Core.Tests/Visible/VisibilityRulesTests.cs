@@ -56,6 +56,18 @@ public class VisibilityRulesTests
         Assert.Equal(code is null, verdict.Note is not null);
     }
 
+    /// <summary>The advice is one that is followed: CR_PAT counts by itself for ghcr.io alone.</summary>
+    [Theory]
+    [InlineData("ghcr.io", "in CR_PAT (https://github.com/settings/tokens/new?scopes=write:packages): then")]
+    [InlineData("containers.git.example", "in CR_PAT (https://git.example/settings/tokens/new?scopes=write:packages), named by <RegistrySdkCredential Include=\"containers.git.example\" PasswordVariable=\"CR_PAT\" />: then")]
+    public async Task What_is_advised_to_be_born_private_works(string host, string says)
+    {
+        var (destination, endpoint) = Destination(host, Visibility.Private);
+        Assert.Contains(says, Assert.Single(VisibilityRules.Judge(destination, Missing, endpoint, new(GitHubPusher.Unknown, null, null, "")).Problems).Message);
+        var (store, _) = CredentialTests.Store(host == "ghcr.io" ? [] : [new(host, "", "CR_PAT")], [host], ("CR_PAT", "x"));
+        Assert.Equal(GitHubPusher.Person, GitHubToken.PusherOf((await store.FindAsync(endpoint, destination.Repository!, CancellationToken.None))!));
+    }
+
     [Theory]
     [InlineData(ApiVerdict.NotFound, true, null)]
     [InlineData(ApiVerdict.NoAnswer, null, "RSDK5020")]
@@ -194,6 +206,7 @@ public class VisibilityRulesTests
     [InlineData("containers.git.example/team/api", "https://other.example", "https://other.example/api/v3", true, "https://git.example/api/v3", "https://git.example/orgs/team/packages/container/api/settings")]
     [InlineData("containers.git.example/team/api", "https://git.example", "https://evil.example/api/v3", true, "https://git.example/api/v3", "https://git.example/orgs/team/packages/container/api/settings")]
     [InlineData("containers.git.example/team/api", "https://git.example", "http://git.example/api/v3", true, "https://git.example/api/v3", "https://git.example/orgs/team/packages/container/api/settings")]
+    [InlineData("containers.git.example/team/api", "https://git.example", "https://user:password@git.example/api/own", true, "https://git.example/api/v3", "https://git.example/orgs/team/packages/container/api/settings")]
     [InlineData("containers.octo.ghe.com/team/api", "", "", true, "https://api.octo.ghe.com", "https://octo.ghe.com/orgs/team/packages/container/api/settings")]
     [InlineData("docker.io/team/api", "", "", null, "https://hub.docker.com", "https://hub.docker.com/repository/docker/team/api/settings")]
     [InlineData("quay.io/team/api", "", "", null, null, null)]
@@ -218,6 +231,23 @@ public class VisibilityRulesTests
     {
         var (_, endpoint) = Destination(host, Visibility.Public);
         Assert.Equal(isOwn, PackageServices.IsOwnApi(endpoint, new Dictionary<string, string>(StringComparer.Ordinal) { ["GITHUB_SERVER_URL"] = server }, new("u", new(secret), "the test")));
+    }
+
+    [Fact]
+    public async Task An_API_that_is_not_certainly_the_registrys_own_is_told_as_that_and_the_item_that_makes_it_certain_helps()
+    {
+        var diagnostics = new List<Diagnostic>();
+        var (destination, _) = Destination("containers.git.example", Visibility.Internal);
+        var (store, _) = CredentialTests.Store([new("containers.git.example", "", "MY_TOKEN")], ["containers.git.example"], ("MY_TOKEN", "x"));
+        using var connections = new RegistryConnections(EndpointMap.Empty, store);
+        var reading = await connections.GitHub(destination.Repository!)!.FindPackageAsync(new("team", IsOrganization: true), "api", CancellationToken.None);
+        Assert.Equal(ApiVerdict.NotAsked, reading.Verdict);
+        const string Item = "<RegistrySdkEndpoint Include=\"containers.git.example\" Registry=\"https://containers.git.example\" Api=\"https://git.example/api/v3\" />";
+        Assert.Equal($"that https://git.example/api/v3 is the API of containers.git.example is not certain, and what RegistrySdkCredential 'containers.git.example' (environment variable MY_TOKEN) holds is not shown to it; if it is, add {Item}", reading.Why);
+
+        var mapped = EndpointMap.Parse([new("containers.git.example", "https://containers.git.example", "https://git.example/api/v3")], diagnostics).Resolve(destination.Repository!.Host);
+        Assert.Empty(diagnostics);
+        Assert.True(PackageServices.IsOwnApi(mapped, new Dictionary<string, string>(StringComparer.Ordinal), new("u", new("x"), "the test")));
     }
 
     [Theory]

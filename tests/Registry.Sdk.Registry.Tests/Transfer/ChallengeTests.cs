@@ -215,6 +215,32 @@ public sealed class ChallengeTests
         }
     }
 
+    /// <summary>What anyone may read must not pass for private because nobody asked for the token that anyone gets.</summary>
+    [Fact]
+    public async Task An_outsider_asks_for_a_token_where_403_names_the_token_server()
+    {
+        LoopbackServer? self = null;
+        await using var registry = self = await LoopbackServer.StartAsync((context, _) =>
+        {
+            if (context.Request.Path == "/token")
+            {
+                return Wire.JsonAsync(context, 200, """{"token":"outsider"}""");
+            }
+
+            if (context.Request.Headers.Authorization.ToString() == "Bearer outsider" && context.Request.Path.Value!.Contains("/open/", StringComparison.Ordinal))
+            {
+                return Wire.JsonAsync(context, 404, "{}");
+            }
+
+            context.Response.Headers.WWWAuthenticate = $"Bearer realm=\"http://{self!.Address}/token\"";
+            return Wire.ErrorAsync(context, 403, "DENIED", "no token");
+        });
+        using var wire = new Wire(registry.Address);
+
+        Assert.Null(await wire.Open("team/open").FindManifestAsync("1", CancellationToken.None));
+        await Wire.FailsAsync(RegistryFailure.CredentialsMissing, () => wire.Open("team/shut").FindManifestAsync("1", CancellationToken.None));
+    }
+
     /// <summary>GHCR: bad credentials break public pulls, at the token server or behind it. A pull is tried once as anybody; a push never.</summary>
     [Theory]
     [InlineData("token server")]

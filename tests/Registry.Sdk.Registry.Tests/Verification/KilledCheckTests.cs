@@ -29,7 +29,7 @@ public sealed class KilledCheckTests : IAsyncLifetime
         bench.Add("ghcr.io/acme/api", "public");
         (await bench.RunAsync()).EnsureGood();
 
-        bench.Fault = kill.Of(check, death);
+        Kill(kill.Of(check, death), death);
         var verified = (await bench.RunAsync()).EnsureNotGood();
 
         Assert.NotEqual(FleetVerdict.Good, verified.Package("acme/api").Verdict);
@@ -42,11 +42,11 @@ public sealed class KilledCheckTests : IAsyncLifetime
     public async Task A_private_package_is_never_good_with_one_check_dead(string check, string death)
     {
         await bench.ReleaseAsync("acme/secret", isPublic: false);
-        var kill = new Kill(await FactsAsync("acme/secret", "v1.2.3"));
+        var kill = new Killer(await FactsAsync("acme/secret", "v1.2.3"));
         bench.Login().Add("ghcr.io/acme/secret", "private");
         (await bench.RunAsync()).EnsureGood();
 
-        bench.Fault = kill.Of(check, death);
+        Kill(kill.Of(check, death), death);
         var verified = (await bench.RunAsync()).EnsureNotGood();
 
         Assert.NotEqual(FleetVerdict.Good, verified.Package("acme/secret").Verdict);
@@ -81,7 +81,7 @@ public sealed class KilledCheckTests : IAsyncLifetime
         bench.ComposeFiles.Add(bench.Write("docker-compose.yml", "services:\n  api:\n    image: ghcr.io/acme/api:v1.2.3\n"));
         (await bench.RunAsync()).EnsureGood();
 
-        bench.Fault = kill.Of(check, death);
+        Kill(kill.Of(check, death), death);
         var verified = (await bench.RunAsync()).EnsureNotGood();
 
         Assert.NotEqual(FleetVerdict.Good, Assert.Single(verified.Report.Result!.ComposeImages).Verdict);
@@ -150,6 +150,16 @@ public sealed class KilledCheckTests : IAsyncLifetime
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => bench.RunAsync(cancellation.Token));
     }
 
+    /// <summary>Kills from now on; who is silent is not waited for longer than a test may take.</summary>
+    private void Kill(Func<HttpContext, Task<bool>> fault, string death)
+    {
+        bench.Fault = fault;
+        if (death == "silence")
+        {
+            bench.Timing = bench.Timing with { Answer = TimeSpan.FromSeconds(1) };
+        }
+    }
+
     private static TheoryData<string, string> Rows(params string[] checks)
     {
         var rows = new TheoryData<string, string>();
@@ -170,7 +180,7 @@ public sealed class KilledCheckTests : IAsyncLifetime
         return rows;
     }
 
-    private async Task<Kill> PublicAsync()
+    private async Task<Killer> PublicAsync()
     {
         await Seed.PushIndexAsync(bench.GitHubSeeder, "acme/api", "v1.2.3", new SeedImage { Architecture = VerifyBench.Architecture });
         await Seed.TagAsync(bench.GitHubSeeder, "acme/api", "v1.2.3", "v1.2", "v1", "latest");
@@ -178,7 +188,7 @@ public sealed class KilledCheckTests : IAsyncLifetime
         return new(await FactsAsync("acme/api", "v1.2.3"));
     }
 
-    private async Task<Kill.Facts> FactsAsync(string name, string tag)
+    private async Task<Killer.Facts> FactsAsync(string name, string tag)
     {
         var top = System.Text.Json.Nodes.JsonNode.Parse((await Seed.ManifestAsync(bench.GitHubSeeder, name, tag))!)!;
         var child = top["manifests"] is { } children ? children[0]!["digest"]!.GetValue<string>() : null;
@@ -187,7 +197,7 @@ public sealed class KilledCheckTests : IAsyncLifetime
     }
 
     /// <summary>Which requests die, and how.</summary>
-    private sealed class Kill(Kill.Facts facts)
+    private sealed class Killer(Killer.Facts facts)
     {
         private int _hits;
 

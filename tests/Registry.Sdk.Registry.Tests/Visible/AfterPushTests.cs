@@ -105,6 +105,57 @@ public sealed class AfterPushTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_waits_for_a_click_at_Docker_Hub_names_no_button_of_GitHubs()
+    {
+        await using var hub = await VisibilityBench.DockerHubAsync(new()
+        {
+            AnonymousPulls = null, PrivacyChange = DockerHubPrivacyChange.Ignored, Repositories = { ["team/app"] = new() { IsPrivate = true } },
+            Secrets = { ["team"] = DockerHubSecret.PersonalToken("secret-team", "team", DockerHubRight.ReadWriteDelete) },
+        });
+        hub.Set(("DOCKERHUB_USERNAME", "team"), ("DOCKERHUB_TOKEN", "secret-team"));
+        hub.Request = hub.Request with { VisibilityMismatch = "wait:20s" };
+        await hub.PublishAsync("docker.io/team/app", "public");
+        Assert.Equal("docker.io/team/app: published, one click left: make it public at https://hub.docker.com/repository/docker/team/app/settings. It is waited for, 20 seconds at most.", Assert.Single(hub.Asked));
+    }
+
+    [Fact]
+    public async Task A_leak_is_told_at_once_and_no_click_is_waited_for_meanwhile()
+    {
+        bench.Request = bench.Request with { VisibilityMismatch = "wait:1440m", Destinations = [new("ghcr.io/acme/app", Visibility: "public"), new("ghcr.io/alice/app", Visibility: "private")] };
+        bench.Lie = context =>
+        {
+            if (context.Request.Method == "PUT" && context.Request.Path.Value!.EndsWith("/alice/app/manifests/latest", StringComparison.Ordinal))
+            {
+                bench.Emulator.Click(SettingsClick.Change("alice/app", GitHubVisibility.Public));
+            }
+
+            return Task.FromResult(false);
+        };
+
+        var published = await bench.PublishAsync();
+
+        Assert.Equal(["RSDK7001", "RSDK7002"], published.Errors.Select(e => e.Code).Order(StringComparer.Ordinal));
+        Assert.EndsWith("It is not waited for any longer: another destination can be read by anyone.", published.Errors.Single(e => e.Code == "RSDK7002").Message);
+        Assert.True(bench.Time.GetUtcNow() < new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero), $"{bench.Time.Waits.Count} waits");
+    }
+
+    [Fact]
+    public async Task What_is_public_by_the_services_own_word_has_no_click_left()
+    {
+        bench.Request = bench.Request with { VisibilityMismatch = "wait:20s" };
+        bench.Lie = context => bench.Emulator.Requests.Any(r => r.Method == "PUT" && r.PathAndQuery.EndsWith("/manifests/latest", StringComparison.Ordinal)) && context.Request.Path == "/token" && context.Request.Headers.Authorization.Count == 0
+            ? Faults.AnswerAsync(context, "401")
+            : Task.FromResult(false);
+
+        var published = await bench.PublishAsync("ghcr.io/acme/open-app", "public");
+
+        var error = Assert.Single(published.Errors);
+        Assert.Equal(("RSDK7002", "ghcr.io/acme/open-app was published, is declared public, and the service's own API says that it is, but it can't be read without credentials. The registry may need longer to show it. Publish again: nothing is sent twice. It was waited for 20 seconds."), (error.Code, error.Message));
+        Assert.Equal("ghcr.io/acme/open-app: published, and public as the service's own API says, but outsiders are refused. It is waited for, 20 seconds at most.", Assert.Single(bench.Asked));
+        Assert.Null(VisibilityBench.Receipt(published)!["click"]);
+    }
+
+    [Fact]
     public async Task Wait_ends_in_an_error_when_its_time_is_over()
     {
         bench.Request = bench.Request with { VisibilityMismatch = "wait:40s" };
@@ -208,6 +259,35 @@ public sealed class AfterPushTests : IAsyncLifetime
         };
 
         Assert.Equal([code], (await bench.PublishAsync("ghcr.io/acme/open-app", "public")).Errors.Select(e => e.Code));
+    }
+
+    [Fact]
+    public async Task What_the_API_said_before_the_push_is_not_told_as_what_is_after_it()
+    {
+        bench.Lie = context => context.Request.Path.StartsWithSegments("/api", StringComparison.Ordinal) && bench.Emulator.Requests.Any(r => r.Method == "PUT")
+            ? Answers.WithAsync(context, 500, "application/json", "{}")
+            : Task.FromResult(false);
+
+        var published = (await bench.PublishAsync("ghcr.io/acme/app", "private")).EnsureSucceeded();
+
+        Assert.Contains(published.Reporting.ConsoleLines, l => l.StartsWith("    ghcr.io/acme/app: outsiders are refused; the service's own API did not say more: GitHub's API ", StringComparison.Ordinal));
+        var receipt = VisibilityBench.Receipt(published)!;
+        Assert.Contains(receipt["evidence"]!.AsArray(), e => e!["answer"]!.GetValue<string>().StartsWith("200, visibility private", StringComparison.Ordinal));
+        Assert.Null(receipt["api"]);
+        Assert.Null(receipt["linkedRepository"]);
+    }
+
+    [Fact]
+    public async Task Who_may_ask_and_is_not_given_the_image_is_not_told_to_be_able_to_read_it()
+    {
+        bench.Lie = context => bench.Emulator.Requests.Any(r => r.Method == "PUT" && r.PathAndQuery.EndsWith("/manifests/latest", StringComparison.Ordinal)) && bench.Emulator.Requests[^1] is { Account: "anonymous" } && context.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
+            ? Faults.AnswerAsync(context, "404")
+            : Task.FromResult(false);
+
+        var published = await bench.PublishAsync("ghcr.io/acme/open-app", "public");
+
+        Assert.Equal("RSDK7003", Assert.Single(published.Errors).Code);
+        Assert.Contains("    ghcr.io/acme/open-app: anyone may ask for it, and is not given the image", published.Reporting.ConsoleLines);
     }
 
     [Fact]

@@ -161,6 +161,22 @@ public sealed class ObserverTests : IAsyncLifetime, ICredentialSource
         Assert.DoesNotContain(ghcr.Requests.Concat(hub.Requests), r => r.Method is not ("GET" or "HEAD") && r.PathAndQuery != "/api/v2/auth/token");
     }
 
+    /// <summary>A newcomer's pull is a GET. Docker Hub, which counts those, is taken at its HEAD's word.</summary>
+    [Fact]
+    public async Task A_HEAD_that_is_refused_with_a_token_does_not_make_it_closed()
+    {
+        lie = context => context.Request.Method == "HEAD" && (ghcr.Requests[^1].Account == "anonymous" || hub.Requests.Count > 0 && hub.Requests[^1].Account == "anonymous")
+            ? Answers.WithAsync(context, 401, "application/json", "")
+            : Task.FromResult(false);
+        var open = await LookAsync("ghcr.io/acme/open");
+        Assert.Equal(Seen.Public, open.Seen);
+        Assert.Contains(open.Evidence, e => e.Request.StartsWith("HEAD ", StringComparison.Ordinal) && e.Answer == "401");
+        Assert.Contains(open.Evidence, e => e.Request.StartsWith("GET ", StringComparison.Ordinal) && e.Request.EndsWith("/manifests/v1 (anonymous)", StringComparison.Ordinal) && e.Answer == "404");
+        Assert.Equal(Seen.Refused, (await LookAsync("ghcr.io/acme/shut")).Seen);
+        await LookAsync("docker.io/acme/shut");
+        Assert.DoesNotContain(hub.Requests, r => r.Method == "GET" && r.PathAndQuery.Contains("/manifests/", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_contradiction_is_kept_and_the_outsider_decides_what_is_public()
     {
