@@ -19,7 +19,7 @@ internal readonly record struct FileSecret(SecretRule Rule, int Line, string Val
 internal static partial class SecretFiles
 {
     private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture;
-    private const int Timeout = 1000; // ms; a safety net
+    private const int Timeout = 30_000; // ms; a safety net
 
     /// <summary>Names under which passwords are in nuget.config.</summary>
     private static readonly string[] NuGetPasswords = ["Password", "ClearTextPassword"];

@@ -31,7 +31,7 @@ internal static partial class SecretPatterns
 
     private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture;
     private const RegexOptions IgnoreCase = Options | RegexOptions.IgnoreCase;
-    private const int Timeout = 1000; // ms; each is bounded and anchored, so that this is a safety net
+    private const int Timeout = 30_000; // ms; each is bounded and anchored, so that this is a safety net
 
     /// <summary>Longest connection string or address that is looked at on one side of its password.</summary>
     private const int Around = 1024;

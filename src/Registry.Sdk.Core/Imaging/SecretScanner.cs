@@ -4,6 +4,7 @@ using System.Formats.Tar;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Registry.Sdk.Core.Imaging;
 
@@ -100,6 +101,11 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
             {
                 ScanBytes(path, name, rented, have, content, depth);
             }
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            // Each rule looks at little, so only a machine that stood still gets here. That is no reason for the publish to crash.
+            NotRead.Add((path, "looking into it took too long"));
         }
         finally
         {

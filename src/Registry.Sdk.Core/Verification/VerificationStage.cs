@@ -14,6 +14,9 @@ public static class VerificationStage
     // A service may take a moment until everybody sees what was pushed or changed: twelve seconds in all.
     private static readonly TimeSpan[] Lag = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(5)];
 
+    // A registry that is silent to outsiders is not asked again and again.
+    private static readonly TimeSpan MostLag = TimeSpan.FromSeconds(30);
+
     private static readonly TimeSpan FirstPoll = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LastPoll = TimeSpan.FromSeconds(15);
 
@@ -104,6 +107,8 @@ public static class VerificationStage
         /// <summary>Looks until it is as declared, or until there is no hope that it will be: lag, a change that we may ask for, a click that is waited for.</summary>
         private async Task<(Observation Seen, IReadOnlyList<Evidence> Evidence, Attempt? Attempt)> SettleAsync(Destination destination, string reference, CancellationToken cancellationToken)
         {
+            var clock = connections.Time;
+            var began = clock.GetTimestamp();
             var first = await observer.ObserveAsync(destination, reference, cancellationToken).ConfigureAwait(false);
             var seen = first;
             if (destination.Visibility == Visibility.Undeclared || !IsPublished || IsAsDeclared(destination, seen))
@@ -112,7 +117,7 @@ public static class VerificationStage
             }
 
             var attempt = await TryToChangeAsync(destination, seen, cancellationToken).ConfigureAwait(false);
-            for (var i = 0; i < Lag.Length && !IsAsDeclared(destination, seen); i++)
+            for (var i = 0; i < Lag.Length && !IsAsDeclared(destination, seen) && clock.GetElapsedTime(began) < MostLag; i++)
             {
                 // What both sides agree on is no lag: the second time it is believed. A leak is told at once, unless we asked for it to be closed.
                 if (attempt is null && (IsLeak(destination, seen) || (i > 1 && IsAgreed(seen))))
@@ -125,7 +130,6 @@ public static class VerificationStage
 
             if (input.Mismatch.Wait > TimeSpan.Zero && MayBeClicked(destination, seen) && !IsAsDeclared(destination, seen) && !_leaks)
             {
-                var clock = connections.Time;
                 var begun = clock.GetTimestamp();
                 var button = PackageServices.Of(connections.Endpoint(destination.Repository!.Host)) == PackageService.GitHub ? " (Danger Zone, Change visibility)" : string.Empty;
                 var left = IsSaidPublic(destination, seen) ? "published, and public as the service's own API says, but outsiders are refused"

@@ -238,6 +238,26 @@ public sealed class AfterPushTests : IAsyncLifetime
         Assert.Equal([1, 2, 4], bench.Time.Waits.Select(w => (int)w.TotalSeconds));
     }
 
+    [Fact]
+    public async Task Who_is_silent_to_outsiders_after_the_push_is_not_asked_again_and_again()
+    {
+        var looks = 0;
+        bench.Lie = async context =>
+        {
+            if (context.Request.Headers.Authorization.Count > 0 || context.Request.Path != "/token" || !bench.Emulator.Requests.Any(r => r.Method == "PUT" && r.PathAndQuery.EndsWith("/manifests/latest", StringComparison.Ordinal)))
+            {
+                return false;
+            }
+
+            looks++;
+            await Task.Delay(TimeSpan.FromSeconds(31), bench.Time);
+            return await Answers.WithAsync(context, 500, null, "");
+        };
+
+        Assert.Equal(["RSDK7003"], (await bench.PublishAsync("ghcr.io/acme/open-app", "public")).Errors.Select(e => e.Code));
+        Assert.Equal(1, looks);
+    }
+
     [Theory]
     [InlineData("401", "RSDK7002")]
     [InlineData("404", "RSDK7003")]

@@ -120,14 +120,14 @@ public sealed class ObserverTests : IAsyncLifetime, ICredentialSource
                 return await Faults.AnswerAsync(context, how);
             };
 
-            var observation = await LookAsync(destination, how == "silence" ? 0.8 : 60);
+            var observation = await LookAsync(destination, how == "silence" ? 2 : 60);
 
             Assert.True(killed > 0, $"{how}: nothing was killed");
             Assert.True((seen, api) == (observation.Seen, observation.Package?.Visibility ?? "-"), $"{how}: {observation.Seen}, {observation.Package?.Visibility}\n{string.Join('\n', observation.Evidence)}");
             Assert.Equal(seen == Seen.Unknown, observation.Why.Length > 0);
             if (how == "silence" && api == "-" && what.StartsWith("/api", StringComparison.Ordinal))
             {
-                Assert.Contains(observation.Evidence, e => e.Answer == "no answer within 0.8 seconds");
+                Assert.Contains(observation.Evidence, e => e.Answer == "no answer within 2 seconds");
             }
 
             if (api == "-")
