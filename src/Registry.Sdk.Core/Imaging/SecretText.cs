@@ -40,14 +40,17 @@ internal static partial class SecretText
     private static readonly HashSet<string> SecretWords = new(StringComparer.Ordinal)
     {
         "password", "passwd", "pwd", "passphrase", "passcode", "pass", "secret", "token", "apikey", "secretkey", "accesskey", "privatekey", "pat",
-        "authtoken", "accesstoken", "apitoken", "bottoken", "refreshtoken", "dbpass", "smtppass", "dbpwd",
+        "dbpass", "smtppass", "pw",
     };
 
     /// <summary>What says so at the end of a word too, where words are written together: <c>PGPASSWORD</c>, <c>clientsecret</c>.</summary>
-    private static readonly string[] SecretEndings = ["password", "passwd", "passphrase", "secret"];
+    private static readonly string[] SecretEndings = ["password", "passwd", "passphrase", "pwd", "secret", "token"];
+
+    /// <summary>Names of well-known programs that say so in no such word.</summary>
+    private static readonly HashSet<string> SecretNames = new(StringComparer.OrdinalIgnoreCase) { "REDISCLI_AUTH", "SECRET_KEY_BASE" };
 
     /// <summary>Ends of names whose values people choose.</summary>
-    private static readonly string[] ChosenEndings = ["password", "passwd", "passphrase", "pass", "pwd"];
+    private static readonly string[] ChosenEndings = ["password", "passwd", "passphrase", "pass", "pwd", "pw"];
 
     /// <summary>What makes a secret of a <c>key</c>.</summary>
     private static readonly HashSet<string> SecretKeys = new(StringComparer.Ordinal)
@@ -110,9 +113,18 @@ internal static partial class SecretText
         return true;
     }
 
+    /// <summary>Which names those are, for people.</summary>
+    public static string NamesOfSecrets
+        => $"the last word is `{string.Join("`, `", SecretWords.Where(w => !Array.Exists(SecretEndings, e => e == w)).Order(StringComparer.Ordinal))}`, or ends in `{string.Join("`, `", SecretEndings)}`; or is `key` behind `{string.Join("`, `", SecretKeys.Order(StringComparer.Ordinal))}`; or the name is `{string.Join("` or `", SecretNames.Order(StringComparer.Ordinal))}`";
+
     /// <summary>Whether a setting or variable of this name holds a secret: <c>DbPassword</c>, <c>STRIPE_API_KEY</c>, <c>Jwt:SigningKey</c>; and not <c>TokenEndpoint</c>, <c>PasswordLength</c>.</summary>
     public static bool IsSecretName(string name)
     {
+        if (SecretNames.Contains(name))
+        {
+            return true;
+        }
+
         var words = Words(name);
         while (words.Count > 0 && words[^1] is "value" or "string")
         {
@@ -120,13 +132,13 @@ internal static partial class SecretText
         }
 
         // publicKeyToken is in every .config.
-        if (words.Count == 0 || words.Contains("public"))
+        if (words.Count == 0 || words.Exists(w => w.StartsWith("public", StringComparison.Ordinal)))
         {
             return false;
         }
 
         var last = IsSecretWord(words[^1]) ? words[^1] : words[^1].TrimEnd('s');
-        return (IsSecretWord(last) && (last is not "pat" and not "pass" || words.Count > 1))
+        return (IsSecretWord(last) && (last is not ("pat" or "pass" or "pw") || words.Count > 1))
             || (last == "key" && words.Count > 1 && SecretKeys.Contains(words[^2]));
     }
 

@@ -44,7 +44,7 @@ internal static class SecretsPage
             text.Append("| `").Append(rule.Id).Append("` | ").Append(rule.Name).Append(" | ").Append(rule.Recognition.Replace("*.", "\\*.", StringComparison.Ordinal)).Append(" |\n");
         }
 
-        return text.Append("""
+        return text.Append("\nA setting or variable has a secret's name if ").Append(SecretText.NamesOfSecrets).Append(". Words end at humps and at what is no letter: `DbPassword`, `DB_PASSWORD`.\n").Append("""
 
             ## What is none
 

@@ -37,6 +37,16 @@ public sealed class ComposeFileTests : IDisposable
         Assert.Contains("line 11: the image 'redis:7' names no registry, which means docker.io/library/redis:7", compose.Notes[1]);
     }
 
+    [Fact]
+    public void What_is_always_built_where_it_is_started_is_not_pulled()
+    {
+        var compose = Read("services:\n  a:\n    build: .\n    image: acme/a\n    pull_policy: build\n  b:\n    build: .\n    image: acme/b\n  c:\n    image: acme/c\n    pull_policy: build\n");
+
+        // Without a build: compose can only pull it, whatever its policy.
+        Assert.Equal([("b", true), ("c", false)], compose.Images.Select(i => (i.Service, i.IsBuilt)));
+        Assert.Contains("the service a is always built where it is started (pull_policy: build)", compose.Notes[0]);
+    }
+
     [Theory]
     [InlineData("a/b:${TAG}", "a/b:v2")]
     [InlineData("a/b:$TAG", "a/b:v2")]
@@ -183,7 +193,8 @@ public sealed class ComposeFileTests : IDisposable
     [InlineData("services: [a]\n", "services: is no mapping", 1)]
     [InlineData("services:\n  a: text\n", "the service a is no mapping", 2)]
     [InlineData("services:\n  a:\n    image: [x]\n", "image: of a is no text", 3)]
-    [InlineData("services:\n  a:\n    image: x\n  a:\n    image: y\n", "the file is not YAML", 4)]
+    [InlineData("services:\n  a:\n    image: x\n  a:\n    image: y\n", "the file is not YAML: the line has a key that is there twice", 4)]
+    [InlineData("services:\n  a:\n\timage: x\n    platform: linux/amd64\n", "the file is not YAML: the line is indented by a tab", 3)]
     [InlineData("services:\n  a:\n    image: \"x\n", "the file is not YAML", 3)]
     [InlineData("services:\n  a:\n  image: {\n", "the file is not YAML", 4)]
     [InlineData("services:\n  a:\n    extends: b\n", "the service a extends b, which the file does not have", 3)]
@@ -195,6 +206,7 @@ public sealed class ComposeFileTests : IDisposable
     {
         var problem = Fails("RSDK9027", content);
         Assert.Contains(says, problem);
+        Assert.Contains(ComposeFile.Read(Write("docker-compose.yml", content), _environment).Diagnostics, d => d.Line == line);
         Assert.Contains($"docker-compose.yml, line {line}: ", problem);
     }
 

@@ -14,6 +14,29 @@ public sealed class ComposeVerifyTests : IAsyncLifetime
 
     public async Task DisposeAsync() => await bench.DisposeAsync();
 
+    [Theory]
+    [InlineData("public", "acme/api", "a newcomer can't pull ghcr.io/acme/api:v1 (service api, docker-compose.yml line 3): it is private. Make it public at https://github.com/orgs/acme/packages/container/api/settings, or correct image:.")]
+    [InlineData("private", "acme/api", "it is declared private, and what a compose file names has to be public. Make it public at https://github.com/orgs/acme/packages/container/api/settings and declare it so, or name another image.")]
+    [InlineData("public", "acme/never", "it is not there. Publish it, or correct image:.")]
+    [InlineData("public", "nobody/api", "it is not there. Publish it, or correct image:.")]
+    [InlineData("", "", "it is not public, or not there. Make it public at https://github.com/orgs/acme/packages/container/api/settings (organisation) or https://github.com/users/acme/packages/container/api/settings (user), or correct image:.")]
+    public async Task What_the_run_knows_of_a_package_makes_the_message_of_the_image(string declared, string name, string says)
+    {
+        await bench.ReleaseAsync("acme/api", isPublic: false);
+        if (declared.Length > 0)
+        {
+            bench.Add($"ghcr.io/{name}", declared);
+        }
+
+        Compose($"services:\n  api:\n    image: ghcr.io/{(name.Length > 0 ? name : "acme/api")}:v1\n");
+        var refused = (await bench.Login().RunAsync()).EnsureNotGood();
+
+        var error = Assert.Single(refused.Report.Diagnostics, d => d.Code == "RSDK7041");
+        Assert.Contains(says, error.Message);
+        Assert.Equal(3, error.Line);
+        Assert.Equal(FleetVerdict.Bad, Assert.Single(refused.Report.Result!.ComposeImages).Verdict);
+    }
+
     [Fact]
     public async Task A_newcomer_is_refused_until_the_package_is_public_whatever_credentials_are_there()
     {
