@@ -55,6 +55,7 @@ public sealed class FleetTests(PackageFixture fixture)
             var result = await workspace.DotnetAsync(verb, project, arguments);
             Assert.True(result.Succeeded, $"{verb} {project}: {result}");
             Assert.Empty(result.Codes());
+            Assert.Equal(verb == "publish", result.Output.Contains("fleet -> a fleet project publishes nothing", StringComparison.Ordinal));
         }
 
         Assert.Equal(asked, fixture.Requests("fleet/own").Count);
@@ -94,7 +95,12 @@ public sealed class FleetTests(PackageFixture fixture)
         var bad = await workspace.MSBuildAsync(path, "-t:VerifyContainers");
         Assert.False(bad.Succeeded);
         Assert.Equal(["RSDK7030", "RSDK7041"], bad.Codes().Order(StringComparer.Ordinal));
-        Assert.Contains(bad.Errors, error => error.File?.EndsWith("compose.yml", StringComparison.Ordinal) == true);
+        Assert.Contains(bad.Errors, error => error.File?.EndsWith("compose.yml", StringComparison.Ordinal) == true && error.Line == 3);
+
+        workspace.Write("fleet.proj", ProjectBuilder.Create($"{fixture.Feed.PackageId}/{fixture.Feed.Version}").Item("ContainerProject", "src/gone/Gone.csproj"));
+        var gone = await workspace.BuildAsync("fleet.proj");
+        Assert.Equal(["RSDK9032"], gone.Codes());
+        Assert.Contains($"{Path.Combine("src", "gone", "Gone.csproj")} can't be read: it is not there. Correct the ContainerProject.", gone.Output, StringComparison.Ordinal);
     }
 
     private static async Task<JsonNode> ReportAsync(Workspace workspace, string folder = "") => JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(workspace.Root, folder, "bin/container/verify.json")))!;

@@ -38,5 +38,6 @@ public sealed class SecretStopTests(PackageFixture fixture)
 
         Assert.True(lifted.Succeeded, lifted.ToString());
         Assert.Empty(lifted.Codes());
+        Assert.Contains("ContainerSecretAllow lets through: /app/appsettings.Demo.json", lifted.Output, StringComparison.Ordinal);
     }
 }

@@ -45,6 +45,7 @@ public sealed class WaitForClickTests(PackageFixture fixture)
         Assert.True(published.Succeeded, published.ToString());
         const string Link = "https://github.com/orgs/acme/packages/container/app/settings";
         Assert.Single(published.Output.Split('\n'), line => line.Contains($"one click left: make it public at {Link} (Danger Zone, Change visibility). It is waited for, 2 minutes at most.", StringComparison.Ordinal));
+        Assert.Contains("ghcr.io/acme/app does not exist yet; it will be born private, as everything that a personal access token pushes first. The shortest way to be born public is", published.Output, StringComparison.Ordinal);
         Assert.Contains("ghcr.io/acme/app: anyone can read it", published.Output, StringComparison.Ordinal);
         var patch = Assert.Single(ghcr.Requests, r => r.Method == "PATCH" && r.PathAndQuery.StartsWith("/api/", StringComparison.Ordinal));
         Assert.Equal(("/api/orgs/acme/packages/container/app", 404), (patch.PathAndQuery, patch.Status));
