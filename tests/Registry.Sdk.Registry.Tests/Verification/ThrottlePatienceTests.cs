@@ -12,7 +12,7 @@ public sealed class ThrottlePatienceTests
     [Fact]
     public async Task What_a_host_asks_for_is_waited_until_the_budget_is_used_up()
     {
-        var time = new QuickTime();
+        var time = new InstantTime();
         var start = time.GetUtcNow();
         var host = new Host(int.MaxValue, "20");
         using var client = new HttpMessageInvoker(new ThrottlePatience(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(10), time).Before(host));
@@ -36,7 +36,7 @@ public sealed class ThrottlePatienceTests
     [InlineData(null, "slow down", 2)]
     public async Task After_the_wait_it_is_asked_again(string? header, string? words, int seconds)
     {
-        var time = new QuickTime();
+        var time = new InstantTime();
         var start = time.GetUtcNow();
         var host = new Host(1, header, words ?? "slow down");
         using var client = new HttpMessageInvoker(new ThrottlePatience(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(10), time).Before(host));

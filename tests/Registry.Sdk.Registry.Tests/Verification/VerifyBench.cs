@@ -12,47 +12,6 @@ using Xunit;
 
 namespace Registry.Sdk.Registry.Tests.Verification;
 
-/// <summary>A clock whose every wait is over at once, and counts.</summary>
-internal sealed class QuickTime : TimeProvider
-{
-    private readonly Lock _lock = new();
-    private DateTimeOffset _now = new(2026, 11, 1, 12, 0, 0, TimeSpan.Zero);
-
-    public override DateTimeOffset GetUtcNow()
-    {
-        lock (_lock)
-        {
-            return _now;
-        }
-    }
-
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-    {
-        if (dueTime > TimeSpan.Zero)
-        {
-            lock (_lock)
-            {
-                _now += dueTime;
-            }
-        }
-
-        return new Timer(callback, state, TimeSpan.Zero, Timeout.InfiniteTimeSpan);
-    }
-
-    private sealed class Timer : ITimer
-    {
-        private readonly System.Threading.Timer _timer;
-
-        public Timer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => _timer = new(callback, state, dueTime, period);
-
-        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-        public void Dispose() => _timer.Dispose();
-
-        public ValueTask DisposeAsync() => _timer.DisposeAsync();
-    }
-}
-
 /// <summary>What came of one verification.</summary>
 internal sealed record Verified(FleetReport Report, ReportingResult Reporting, string Json, string Summary, IReadOnlyList<string> Requests)
 {
@@ -125,7 +84,7 @@ internal sealed class VerifyBench : IAsyncDisposable
     public List<string> Silent { get; } = [];
 
     /// <summary>A busy machine answers late: only who tests silence makes it short.</summary>
-    public VerifyTiming Timing { get; set; } = new(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(60), new QuickTime());
+    public VerifyTiming Timing { get; set; } = new(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(60), new InstantTime());
 
     public string Folder => _directory.Path;
 
