@@ -13,8 +13,15 @@ string[] otherPaths = ["/rate_limit", "/user", "/users/{username}", "/repos/{own
 string[] methods = ["get", "put", "post", "patch", "delete"];
 string[] prose = ["description", "summary", "example", "examples", "externalDocs", "tags", "operationId", "title"];
 
-var package = JsonNode.Parse(File.ReadAllText(Path.Combine(args[0], "package.json")))!;
-var description = JsonNode.Parse(File.ReadAllText(Path.Combine(args[0], "generated", "api.github.com.json")))!;
+if (args is not [var folder])
+{
+    Console.Error.WriteLine("usage: dotnet run build/openapi/trim.cs FOLDER   (of the unpacked npm package; see the head of this file)");
+    Environment.Exit(2);
+    return;
+}
+
+var package = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "package.json")))!;
+var description = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "generated", "api.github.com.json")))!;
 var components = new SortedDictionary<string, SortedDictionary<string, JsonNode>>(StringComparer.Ordinal);
 
 // An error may say what the description leaves to prose; GitHub's own schema for it is the basic one.
