@@ -120,6 +120,37 @@ internal sealed record AssemblyFacts
         }
     }
 
+    /// <summary>The sources in a portable PDB, or in the one that an assembly holds; none if there are none, or it is neither.</summary>
+    /// <param name="content">The whole file, from its beginning.</param>
+    public static IReadOnlyList<SourceDocument> EmbeddedSources(Stream content)
+    {
+        try
+        {
+            if (content.ReadByte() == 'B')
+            {
+                content.Position = 0;
+                using var alone = MetadataReaderProvider.FromPortablePdbStream(content, MetadataStreamOptions.LeaveOpen);
+                return Sources(alone);
+            }
+
+            content.Position = 0;
+            using var pe = new PEReader(content, PEStreamOptions.LeaveOpen);
+            foreach (var embedded in pe.ReadDebugDirectory().Where(e => e.Type == DebugDirectoryEntryType.EmbeddedPortablePdb))
+            {
+                using var provider = pe.ReadEmbeddedPortablePdbDebugDirectoryData(embedded);
+                return Sources(provider);
+            }
+        }
+        catch (Exception e) when (IsDamage(e))
+        {
+            // No .NET assembly, or none that a debugger could read.
+        }
+
+        return [];
+
+        static IReadOnlyList<SourceDocument> Sources(MetadataReaderProvider provider) => [.. ReadPdb(provider.GetMetadataReader()).Documents.Where(d => d.Text is not null)];
+    }
+
     /// <summary>Whether a type is what somebody wrote, and not what compilers put into every assembly that needs it.</summary>
     public static bool IsWritten(string type)
         => !type.Contains('<', StringComparison.Ordinal) && type != "Program"

@@ -5,6 +5,7 @@ using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.RegularExpressions;
+using Registry.Sdk.Core.Editions;
 
 namespace Registry.Sdk.Core.Imaging;
 
@@ -97,9 +98,26 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
         {
             var buffer = rented.AsMemory(0, Window);
             var have = Fill(content, buffer.Span, depth);
-            if (!Unpack(path, name, buffer[..have], content, depth))
+            if (Unpack(path, name, buffer[..have], content, depth))
+            {
+                return;
+            }
+
+            if (!buffer.Span.StartsWith("MZ"u8) && !buffer.Span.StartsWith("BSJB"u8))
             {
                 ScanBytes(path, name, rented, have, content, depth);
+                return;
+            }
+
+            // An assembly's symbols can hold its sources, compressed.
+            using var whole = new MemoryStream();
+            whole.Write(buffer.Span[..have]);
+            CopyUpTo(MostInMemory, content, whole);
+            ScanBytes(path, name, rented, have, new JoinedStream(whole.GetBuffer().AsMemory(have, (int)whole.Length - have), content), depth);
+            whole.Position = 0;
+            foreach (var source in AssemblyFacts.EmbeddedSources(whole))
+            {
+                Scan($"{path}!/{source.Name.TrimStart('/')}", source.Name, new MemoryStream(source.Text!), depth + 1);
             }
         }
         catch (RegexMatchTimeoutException)
@@ -333,16 +351,10 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
     private void ScanZip(Stream content, string inside, int depth)
     {
         using var memory = new MemoryStream();
-        var buffer = new byte[81920];
-        int read;
-        while ((read = content.Read(buffer)) > 0)
+        CopyUpTo(MostInMemory, content, memory);
+        if (memory.Length > MostInMemory)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            memory.Write(buffer, 0, read);
-            if (memory.Length > MostInMemory)
-            {
-                throw new InvalidDataException();
-            }
+            throw new InvalidDataException();
         }
 
         using var zip = new ZipArchive(memory, ZipArchiveMode.Read);
@@ -350,6 +362,18 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
         {
             using var unpacked = entry.Open();
             Scan(inside + entry.FullName, entry.FullName, unpacked, depth + 1);
+        }
+    }
+
+    /// <summary>Copies until more than that is there, or nothing is left.</summary>
+    private void CopyUpTo(long bytes, Stream content, MemoryStream memory)
+    {
+        var buffer = new byte[81920];
+        int read;
+        while (memory.Length <= bytes && (read = content.Read(buffer)) > 0)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            memory.Write(buffer, 0, read);
         }
     }
 

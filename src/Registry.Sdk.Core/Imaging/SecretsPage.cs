@@ -56,12 +56,12 @@ internal static class SecretsPage
             ## What is looked into
 
             Files of any size, as a stream. Text, with UTF-16 if it has a byte order mark, and as it is without JSON's escapes; binary files as UTF-8 and as UTF-16, which is what string constants of .NET assemblies are.
-            gzip, Brotli, zip (NuGet packages, jars, office files) and tar are opened, three deep; a secret that `app.js` and `app.js.gz` both hold is said once.
+            Sources that portable PDBs hold, also those inside assemblies. gzip, Brotli, zip (NuGet packages, jars, office files) and tar are opened, three deep; a secret that `app.js` and `app.js.gz` both hold is said once.
 
             ## What is not
 
             * The base image's layers. Its environment, labels and history are sent as ours, and searched.
-            * What is encrypted or packed otherwise: zip with a password, 7z, a single file with `EnableCompressionInSingleFile`, sources embedded in a PDB, base 64 of a secret (but for the forms of the table).
+            * What is encrypted or packed otherwise: zip with a password, 7z, a single file with `EnableCompressionInSingleFile`, base 64 of a secret (but for the forms of the table).
             * A password in a file that the table does not name (YAML, INI, `config.json`), unless it is part of a connection string or a URL.
             * A password without a name beside it, or with one that says nothing; a token of a service that the table does not know.
             * An archive that is damaged, nested deeper, or unpacks to more than 4 GiB; and what comes after the first thousand secrets of one file: a warning says so (RSDK4034).

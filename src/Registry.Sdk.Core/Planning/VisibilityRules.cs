@@ -109,17 +109,20 @@ public static class VisibilityRules
     private static VisibilityVerdict JudgeClosed(Destination destination, RepositoryReference repository, Observation seen, RegistryEndpoint endpoint, Birth? birth)
     {
         var word = Word(destination);
+
+        // What is public once at GitHub has no way back but deleting it.
+        var close = $"Make the repository {word} {PackageServices.SettingsPlace(endpoint, repository, seen.IsOrganization)}{(PackageServices.Of(endpoint) == PackageService.GitHub ? " (GitHub makes no public package private again: delete it there)" : string.Empty)}, or correct its Visibility.";
         switch (seen.Seen)
         {
             case ObservedVisibility.Public:
                 return Stop(DiagnosticCodes.PrivateIsPublic.Report(
-                    $"{destination} is declared {word}, but anyone can read it. Nothing was sent. Make the repository {word}, or correct its Visibility."));
+                    $"{destination} is declared {word}, but anyone can read it. Nothing was sent. {close}"));
             case ObservedVisibility.Unknown:
                 return Stop(DiagnosticCodes.VisibilityUnknown.Report(
                     $"{destination} is declared {word}, but who can read it could not be found out{Because(seen.Why)}. Nothing was sent. Publish again; or remove its Visibility."));
             case ObservedVisibility.Refused when seen.Package?.Visibility == "public":
                 return Stop(DiagnosticCodes.PrivateIsPublic.Report(
-                    $"{destination} is declared {word}, but the service's own API says that it is public, although an outsider is refused now. Nothing was sent. Make the repository {word}, or correct its Visibility."));
+                    $"{destination} is declared {word}, but the service's own API says that it is public, although an outsider is refused now. Nothing was sent. {close}"));
             case ObservedVisibility.Refused when destination.Visibility == Visibility.Private && seen.Package?.Visibility == "internal":
                 return Stop(DiagnosticCodes.VisibilityDiffers.Report(
                     $"{destination} is declared private, but it is internal: every member can read it. Nothing was sent. Make it private {PackageServices.SettingsPlace(endpoint, repository, seen.IsOrganization)}, or declare Visibility=\"internal\"."));

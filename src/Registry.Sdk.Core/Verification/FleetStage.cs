@@ -388,7 +388,7 @@ public static class FleetStage
             else if (declared != Visibility.Public && IsPublic)
             {
                 _links = Pages;
-                Report(DiagnosticCodes.PrivateIsPublic, $"it is declared {word}, and anyone can read it. Make it {word} {Place} (GitHub makes no public package private again: delete it there and publish anew), or correct its Visibility.");
+                Report(DiagnosticCodes.PrivateIsPublic, $"it is declared {word}, and anyone can read it. Make it {word} {Place}{(PackageServices.Of(world.Connections.Endpoint(Repository.Host)) == PackageService.GitHub ? " (GitHub makes no public package private again: delete it there and publish anew)" : string.Empty)}, or correct its Visibility.");
             }
             else if (api is not null && api != word && !IsPublic)
             {

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
-using System.Reflection;
-using System.Reflection.Metadata;
+using System.IO.Compression;
 using System.Reflection.Metadata.Ecma335;
+using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -108,6 +109,23 @@ internal sealed class FakeAssembly
         return bytes;
     }
 
+    /// <summary>As the compiler does: what is long is compressed, behind its size.</summary>
+    private static byte[] Source(byte[] content)
+    {
+        if (content.Length < 200)
+        {
+            return [.. new byte[4], .. content];
+        }
+
+        using var packed = new MemoryStream();
+        using (var deflate = new DeflateStream(packed, CompressionLevel.Optimal))
+        {
+            deflate.Write(content);
+        }
+
+        return [.. BitConverter.GetBytes(content.Length), .. packed.ToArray()];
+    }
+
     private MetadataBuilder Pdb(Dictionary<string, TypeDefinitionHandle> rows)
     {
         var pdb = new MetadataBuilder();
@@ -137,7 +155,7 @@ internal sealed class FakeAssembly
 
         foreach (var (document, content) in embedded)
         {
-            pdb.AddCustomDebugInformation(document, pdb.GetOrAddGuid(EmbeddedSource), pdb.GetOrAddBlob((byte[])[.. new byte[4], .. content]));
+            pdb.AddCustomDebugInformation(document, pdb.GetOrAddGuid(EmbeddedSource), pdb.GetOrAddBlob(Source(content)));
         }
 
         return pdb;

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.Core.Tests.Editions;
 using Registry.Sdk.TestKit;
 using Xunit;
 
@@ -261,6 +262,28 @@ public sealed class SecretScannerTests
         byte[][] contents = [Encoding.UTF8.GetBytes(text), [0, .. Encoding.Unicode.GetBytes(text), 0, 0], [.. Encoding.Unicode.GetPreamble(), .. Encoding.Unicode.GetBytes(text)]];
 
         Assert.Single(contents.Select(c => Assert.Single(Scan("x", c).Hits)).Select(h => SecretSearch.FingerprintOf(h.Rule, h.Value)).Distinct());
+    }
+
+    [Theory]
+    [InlineData(true, "lib.dll")]
+    [InlineData(false, "lib.pdb")]
+    public void A_source_that_symbols_hold_is_looked_into(bool isInside, string file)
+    {
+        var folder = Directory.CreateTempSubdirectory("sources").FullName;
+        try
+        {
+            var token = PlantedSecrets.GitHub();
+            var assembly = new FakeAssembly { Name = "lib", IsPdbEmbedded = isInside, Documents = [new("/_/src/Client.cs", Encoding.UTF8.GetBytes($"// first\n// {token}\n{string.Concat(Enumerable.Repeat("// more of it\n", 50))}"), IsEmbedded: true)] };
+            assembly.Write(Path.Combine(folder, "lib.dll"));
+
+            var hit = Assert.Single(Scan("app/" + file, File.ReadAllBytes(Path.Combine(folder, file))).Hits);
+
+            Assert.Equal(($"app/{file}!/_/src/Client.cs", 2, token), (hit.Path, hit.Line, hit.Value));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]
