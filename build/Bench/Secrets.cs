@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.TestKit;
 
 namespace Registry.Sdk.Bench;
 
@@ -37,6 +39,17 @@ internal static class Secrets
             }
 
             details.AddRange(scanner.NotRead.Select(n => $"not read  {name}/{n.Path}  {n.Why}"));
+        }
+
+        Console.WriteLine();
+        Console.WriteLine("| 2 MB of | s | MB/s |");
+        Console.WriteLine("| --- | --- | --- |");
+        foreach (var unit in PlantedSecrets.Repeated)
+        {
+            var text = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(unit, (2 << 20) / unit.Length)));
+            var clock = Stopwatch.StartNew();
+            new SecretScanner(CancellationToken.None).ScanFile("x.js", new MemoryStream(text));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| `{unit.Replace("\n", "\\n", StringComparison.Ordinal)}` | {clock.Elapsed.TotalSeconds:0.0} | {text.Length / 1e6 / clock.Elapsed.TotalSeconds:0} |"));
         }
 
         Console.WriteLine();

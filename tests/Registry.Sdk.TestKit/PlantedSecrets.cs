@@ -23,6 +23,22 @@ public sealed record PlantedSecret(string Rule, string Path, byte[] Content, str
 /// </summary>
 public static class PlantedSecrets
 {
+    /// <summary>Beginnings of secrets that, over and over, once made a rule look at the whole text again at each of them.</summary>
+    public static readonly IReadOnlyList<string> Repeated =
+    [
+        "password=k3Jd9;",
+        "password=k3Jd9q;user=x;",
+        "a:6379,password=guest;",
+        "-----BEGIN " + "PRIVATE KEY-----\n",
+        "PuTTY-User-Key-File-1: a Encryption: none ",
+        "PuTTY-User-Key-File-1: a\nEncryption: none\nComment: x\nPublic-Lines: 1\nabcdabcdabcdabcd\n",
+        "<RSAKeyValue>",
+        "<RSAKeyValue><P>a</P>",
+        "<masterKey><!-- ",
+        "http://a1:bcdeQ@b ",
+        "\\u00",
+    ];
+
     private const string Digits = "0123456789";
     private const string Lower = "abcdefghijklmnopqrstuvwxyz";
     private const string Upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
