@@ -103,6 +103,9 @@ public class VisibilityRulesTests
         var verdict = VisibilityRules.Judge(destination, new(seen, [], api is null ? null : new(api, true, null)) { IsOrganization = true, Why = "No answer." }, endpoint, null);
         Assert.Equal(code is null ? [] : [code], verdict.Problems.Select(p => p.Code));
         Assert.All(verdict.Problems, p => Assert.Contains("Nothing was sent.", p.Message));
+        Assert.All(
+            verdict.Problems.Where(p => p.Code == "RSDK7001"),
+            p => Assert.EndsWith("/settings (GitHub makes no public package private again: delete it there), or correct its Visibility.", p.Message));
     }
 
     [Theory]
