@@ -502,7 +502,8 @@ public sealed partial class RegistryClient : IImageRepository
         ArgumentNullException.ThrowIfNull(manifest);
         var what = $"PUT manifest {reference}";
         var denials = 0;
-        var isTagAtGitHub = Resilience is not null && !Digest.TryParse(reference, out _) && PackageServices.Of(_endpoint) == PackageService.GitHub;
+        var isAtGitHub = PackageServices.Of(_endpoint) == PackageService.GitHub || PackageServices.ByName(_endpoint.Host) == PackageService.GitHub;
+        var mayBeSporadic = Resilience is not null && isAtGitHub && !Digest.TryParse(reference, out _);
         await TryAsync(what, async (call, c) =>
         {
             // One that was refused was not written.
@@ -512,7 +513,7 @@ public sealed partial class RegistryClient : IImageRepository
             }
 
             // GHCR refuses the second of two tags now and then (wire-facts 2.5); who has just written one may write another.
-            await PutOnceAsync(reference, manifest, what, words => isTagAtGitHub && _hasWrittenTag && Throttling.IsSporadic(words) && denials++ == 0, c).ConfigureAwait(false);
+            await PutOnceAsync(reference, manifest, what, words => mayBeSporadic && _hasWrittenTag && Throttling.IsSporadic(words) && denials++ == 0, c).ConfigureAwait(false);
             return true;
         }, cancellationToken).ConfigureAwait(false);
         _hasWrittenTag |= !Digest.TryParse(reference, out _);

@@ -127,13 +127,14 @@ public sealed class RegistryConnections : IDisposable
     /// <param name="repository">The repository.</param>
     /// <param name="heard">Hears every request and its answer.</param>
     /// <param name="action">What is done.</param>
-    internal async Task<T> AloneAsync<T>(RepositoryReference repository, Action<string, string> heard, Func<RegistryClient, Task<T>> action)
+    /// <param name="isTriedOnce">Failures are handed on, whatever <see cref="Resilience"/> says.</param>
+    internal async Task<T> AloneAsync<T>(RepositoryReference repository, Action<string, string> heard, Func<RegistryClient, Task<T>> action, bool isTriedOnce = false)
     {
         var endpoint = _endpoints.Resolve(repository.Host);
         var http = Http(endpoint.IsLoopback);
         void Told(string request, string answer) => heard(request, PlainText.Of(Redactor.Finish(answer)));
         using var authenticator = new RegistryAuthenticator(endpoint, _credentials, http, _trace, Redactor) { TokenTimeout = TokenTimeout, Heard = Told };
-        return await action(new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout, Heard = Told, Resilience = Resilience?.Of(endpoint) }).ConfigureAwait(false);
+        return await action(new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout, Heard = Told, Resilience = isTriedOnce ? null : Resilience?.Of(endpoint) }).ConfigureAwait(false);
     }
 
     private ServiceApi Service(Uri address, RegistryHost host)
