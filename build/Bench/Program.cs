@@ -11,12 +11,14 @@ return args switch
     ["levels"] => await Levels.RunAsync(folder: null),
     ["levels", var folder] => await Levels.RunAsync(folder),
     ["secrets", .. { Length: > 0 } folders] => Secrets.Run(folders),
+    ["transfer"] => await Transfer.RunAsync(),
+    ["upload", var address, var size] => await Transfer.UploadAsync(address, long.Parse(size, System.Globalization.CultureInfo.InvariantCulture)),
     ["memory"] => await Memory.RunAsync(),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("bench speed [FOLDER] | bench levels [FOLDER] | soak (bench memory) | bench secrets FOLDER…");
+    Console.Error.WriteLine("bench speed [FOLDER] | bench levels [FOLDER] | soak (bench memory) | bench transfer | bench secrets FOLDER…");
     return 2;
 }

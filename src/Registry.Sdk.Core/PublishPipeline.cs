@@ -337,7 +337,8 @@ public static class PublishPipeline
 
         UsageChecks.CheckBuild(request, version, destinations, diagnostics);
         var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
-        using var connections = new RegistryConnections(endpoints, credentials, log.Request, run.Redactor) { Environment = request.Environment, Time = request.Time };
+        using var resilience = new RegistryResilience(request.CheckOnly ? RetryLimits.Brief : RetryLimits.Publish, request.Time, log.Ask);
+        using var connections = new RegistryConnections(endpoints, credentials, log.Request, run.Redactor) { Environment = request.Environment, Time = request.Time, Resilience = resilience };
         if (request.CheckOnly)
         {
             await CheckAsync(request, run, destinations, overwrite, endpoints, connections, log, cancellationToken).ConfigureAwait(false);
@@ -385,7 +386,7 @@ public static class PublishPipeline
 
         log.Stage("Planning: reading the destinations");
         var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
-        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request, run.Redactor) { Environment = request.Environment, Time = request.Time };
+        using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request, run.Redactor) { Environment = request.Environment, Time = request.Time, Resilience = resilience };
         var plan = await PlanningStage.RunAsync(
             new(version, images, destinations, overwrite, request.AllowDirty, facts.Git.DirtyFiles, facts.Git.Commit, ImageComposer.Created(facts), only, request.Environment.GetValueOrDefault("GITHUB_REPOSITORY") is { Length: > 0 } workflow ? workflow : null), connections, anonymous, history, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(plan.Diagnostics);

@@ -51,6 +51,12 @@ public sealed class EmulatorOptions
     public bool AbsoluteLocations { get; init; }
 
     /// <summary>
+    /// Whether an upload session is lost when a PATCH is cut off in its body, as Distribution 2.8 loses it; its client gets 404 then. The default keeps
+    /// what arrived, and tells it (<c>GET</c>: 204 with <c>Range</c>).
+    /// </summary>
+    public bool LosesCutUploads { get; init; }
+
+    /// <summary>
     /// File to append one line per finished request to: UTC time, method, path and redacted query, status, body bytes in, body bytes out.
     /// Never holds header values. <see langword="null"/>: none.
     /// </summary>

@@ -233,7 +233,16 @@ internal sealed partial class RegistryEndpoints(EmulatorOptions options, Registr
                     context.Response.StatusCode = StatusCodes.Status204NoContent;
                     break;
                 case "PATCH":
-                    await AppendAsync(context, session);
+                    try
+                    {
+                        await AppendAsync(context, session);
+                    }
+                    catch (Exception cut) when (options.LosesCutUploads && cut is not RegistryException)
+                    {
+                        End(session);
+                        throw;
+                    }
+
                     AnswerUploadState(context, session, StatusCodes.Status202Accepted);
                     break;
                 default:

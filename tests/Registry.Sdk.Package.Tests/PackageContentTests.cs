@@ -44,6 +44,7 @@ public sealed class PackageContentTests(PackageFixture fixture)
                 "targets/Registry.Sdk.props",
                 "targets/Registry.Sdk.targets",
                 "tasks/net10.0/NuGet.Versioning.dll",
+                "tasks/net10.0/Polly.Core.dll",
                 "tasks/net10.0/Registry.Sdk.Core.dll",
                 "tasks/net10.0/Registry.Sdk.Tasks.deps.json",
                 "tasks/net10.0/Registry.Sdk.Tasks.dll",

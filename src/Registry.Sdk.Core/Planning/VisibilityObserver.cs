@@ -53,6 +53,9 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
     /// </summary>
     public bool ReadsContent { get; init; }
 
+    /// <summary>Whether an outsider's look that fails is left to the caller, who looks again anyway.</summary>
+    public bool LooksOnce { get; init; }
+
     /// <summary>Who can read a repository.</summary>
     /// <param name="destination">The repository as a destination.</param>
     /// <param name="reference">Tag or digest to ask for; whether it exists does not matter.</param>
@@ -127,7 +130,8 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
             (request, answer) => evidence.Add(new($"{request} (anonymous)", answer, anonymous.Time.GetUtcNow())),
             async client => byContent
                 ? (await client.GetManifestAsync(reference, cancellationToken).ConfigureAwait(false))?.Descriptor.Digest
-                : await client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false));
+                : await client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false),
+            isTriedOnce: LooksOnce);
 
         static bool IsRefusal(RegistryException e) => e.Failure is RegistryFailure.CredentialsMissing or RegistryFailure.Denied or RegistryFailure.CredentialsRefused;
     }

@@ -119,6 +119,9 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor LayoutDestination = new("RSDK6005", Error, "An oci: destination can't be read or written", "Free disk space, make the directory writable, or name another in ContainerDestination.");
     public static readonly DiagnosticDescriptor Throttled = new("RSDK6006", Error, "A registry limits how often it is asked", "Publish again after the time of the message: what arrived is not sent twice.");
 
+    public static readonly DiagnosticDescriptor ConnectionBreaks = new("RSDK6010", Error, "The connection to a registry that had answered breaks off again and again", "Publish again over a better line, or raise what a proxy in between lets through at once: what arrived is not sent twice.");
+    public static readonly DiagnosticDescriptor GivenUp = new("RSDK6011", Error, "A registry kept failing for as long as a publish waits for one, and was given up on", "Publish again once the registry works: what arrived is not sent twice.");
+
     // 7xxx verification
     public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor PublicIsRefused = new("RSDK7002", Error, "A destination declared public can't be read without credentials", "Make the repository public, or correct the destination's Visibility.");

@@ -21,6 +21,9 @@ public interface IImageRepository
     /// <summary>Where the credential in use came from; null while anonymous, and where there are none.</summary>
     string? CredentialSource { get; }
 
+    /// <summary>Bytes of blobs that had to be sent more than once, beyond those that count as sent.</summary>
+    long BytesSentAgain => 0;
+
     /// <summary>Whether it can be talked to and, as far as reading shows, pushed to. Writes nothing.</summary>
     Task PingAsync(CancellationToken cancellationToken);
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Authentication;
@@ -12,7 +13,10 @@ namespace Registry.Sdk.Core.Primitives;
 public sealed record ManifestContent(Descriptor Descriptor, byte[] Content);
 
 /// <summary>One repository over the OCI distribution protocol 1.1. Source: distribution spec; wire-facts 1.</summary>
-/// <remarks>No retries here: they are a policy of Transfer. Everything read is bounded and checked against its digest.</remarks>
+/// <remarks>
+/// What is repeated is harmless to repeat: reading, opening a session, writing what is named by its digest; a tag only after a look (see
+/// <see cref="HostResilience"/>). Everything read is bounded and checked against its digest.
+/// </remarks>
 public sealed partial class RegistryClient : IImageRepository
 {
     /// <summary>Registries should take manifests up to 4 MB (distribution spec, «Pushing manifests»); a larger one is refused, configs too.</summary>
@@ -29,6 +33,10 @@ public sealed partial class RegistryClient : IImageRepository
     private readonly RegistryAuthenticator _authenticator;
     private readonly HttpMessageInvoker _http;
     private readonly Action<string> _trace;
+
+    // What tags named when they were last looked at, or written, here.
+    private readonly ConcurrentDictionary<string, Digest?> _named = new(StringComparer.Ordinal);
+    private volatile bool _hasWrittenTag;
 
     internal RegistryClient(RegistryEndpoint endpoint, RepositoryReference repository, RegistryAuthenticator authenticator, HttpMessageInvoker http, Action<string> trace)
     {
@@ -54,6 +62,9 @@ public sealed partial class RegistryClient : IImageRepository
     /// <summary>Hears every request and its answer, as evidence has them.</summary>
     internal Action<string, string>? Heard { get; init; }
 
+    /// <summary>How failures are met; null: each is handed on at once.</summary>
+    internal HostResilience? Resilience { get; init; }
+
     /// <summary>How long the registry may be silent.</summary>
     internal TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(100);
 
@@ -61,7 +72,13 @@ public sealed partial class RegistryClient : IImageRepository
     /// Asks <c>GET /v2/</c> and finishes authentication. The scope it ends with is push and pull for this repository.
     /// </summary>
     /// <exception cref="RegistryException">Unreachable, no registry, or credentials missing or refused.</exception>
-    public async Task PingAsync(CancellationToken cancellationToken)
+    public Task PingAsync(CancellationToken cancellationToken) => TryAsync("GET /v2/", async (_, c) =>
+    {
+        await PingOnceAsync(c).ConfigureAwait(false);
+        return true;
+    }, cancellationToken);
+
+    private async Task PingOnceAsync(CancellationToken cancellationToken)
     {
         using var response = await SendAsync(HttpMethod.Get, Address("/v2/"), new(Repository.Name, Push: true), null, cancellationToken).ConfigureAwait(false);
         if (response.StatusCode != HttpStatusCode.OK)
@@ -113,13 +130,17 @@ public sealed partial class RegistryClient : IImageRepository
 
     /// <summary>The manifest under a tag or digest; null if there is none.</summary>
     /// <exception cref="RegistryException">WrongContent if the bytes do not have the digest asked for or announced.</exception>
-    public async Task<ManifestContent?> GetManifestAsync(string reference, CancellationToken cancellationToken)
+    public Task<ManifestContent?> GetManifestAsync(string reference, CancellationToken cancellationToken)
+        => TryAsync($"GET manifest {reference}", (_, c) => GetManifestOnceAsync(reference, c), cancellationToken);
+
+    private async Task<ManifestContent?> GetManifestOnceAsync(string reference, CancellationToken cancellationToken)
     {
         var what = $"GET manifest {reference}";
         using var response = await SendAsync(HttpMethod.Get, ManifestAddress(reference), new(Repository.Name, Push: false), null, cancellationToken, acceptManifests: true).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.NotFound)
         {
             EnsureRegistryNotFound(response, what);
+            _named[reference] = null;
             return null;
         }
 
@@ -154,17 +175,22 @@ public sealed partial class RegistryClient : IImageRepository
             mediaType = MediaTypes.OfManifest(content) ?? throw NotARegistry(what, $"content of type '{Redactor.Words(mediaType)}', which is no image manifest");
         }
 
+        _named[reference] = digest;
         return new(new(mediaType, digest, content.Length), content);
     }
 
     /// <summary>The digest under a tag or digest; null if there is none. HEAD where the registry names the digest, else GET.</summary>
-    public async Task<Digest?> FindManifestAsync(string reference, CancellationToken cancellationToken)
+    public Task<Digest?> FindManifestAsync(string reference, CancellationToken cancellationToken)
+        => TryAsync($"HEAD manifest {reference}", (_, c) => FindManifestOnceAsync(reference, c), cancellationToken);
+
+    private async Task<Digest?> FindManifestOnceAsync(string reference, CancellationToken cancellationToken)
     {
         var what = $"HEAD manifest {reference}";
         using var response = await SendAsync(HttpMethod.Head, ManifestAddress(reference), new(Repository.Name, Push: false), null, cancellationToken, acceptManifests: true).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.NotFound)
         {
             EnsureRegistryNotFound(response, what);
+            _named[reference] = null;
             return null;
         }
 
@@ -176,11 +202,12 @@ public sealed partial class RegistryClient : IImageRepository
                 throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} is answered with {digest}.");
             }
 
+            _named[reference] = digest;
             return digest;
         }
 
         // No digest, or an error without a body to explain it: GET tells.
-        return (await GetManifestAsync(reference, cancellationToken).ConfigureAwait(false))?.Descriptor.Digest;
+        return (await GetManifestOnceAsync(reference, cancellationToken).ConfigureAwait(false))?.Descriptor.Digest;
     }
 
     /// <summary>Whether the repository holds a blob. A blob of another size is not the one that was meant.</summary>
@@ -189,28 +216,10 @@ public sealed partial class RegistryClient : IImageRepository
     {
         ArgumentNullException.ThrowIfNull(blob);
         var what = $"HEAD blob {blob.Digest}";
-        long? length;
-        using (var response = await SendAsync(HttpMethod.Head, BlobAddress(blob.Digest), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false))
+        var (isThere, length) = await TryAsync(what, (_, c) => LookForBlobAsync(blob.Digest, c), cancellationToken).ConfigureAwait(false);
+        if (!isThere || length is null || length == blob.Size)
         {
-            // Blob reads may be answered by a redirect to a CDN, for HEAD too; SendAsync has followed it.
-            switch (response.StatusCode)
-            {
-                case HttpStatusCode.NotFound:
-                    EnsureRegistryNotFound(response, what);
-                    return false;
-                case HttpStatusCode.OK when IsHtml(response):
-                    throw NotARegistry(what, "a web page (HTML)");
-                case HttpStatusCode.OK:
-                    length = response.Content.Headers.ContentLength;
-                    break;
-                default:
-                    throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
-            }
-        }
-
-        if (length is null || length == blob.Size)
-        {
-            return true;
+            return isThere;
         }
 
         // Who is wrong, the registry or whoever wrote the size? Its bytes tell. But more of them than the image says are not fetched to find out:
@@ -231,6 +240,26 @@ public sealed partial class RegistryClient : IImageRepository
         throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} has {length} bytes instead of {blob.Size}.");
     }
 
+    private async Task<(bool IsThere, long? Length)> LookForBlobAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var what = $"HEAD blob {digest}";
+        using var response = await SendAsync(HttpMethod.Head, BlobAddress(digest), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false);
+
+        // Blob reads may be answered by a redirect to a CDN, for HEAD too; SendAsync has followed it.
+        switch (response.StatusCode)
+        {
+            case HttpStatusCode.NotFound:
+                EnsureRegistryNotFound(response, what);
+                return (false, null);
+            case HttpStatusCode.OK when IsHtml(response):
+                throw NotARegistry(what, "a web page (HTML)");
+            case HttpStatusCode.OK:
+                return (true, response.Content.Headers.ContentLength);
+            default:
+                throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Reads a small blob (an image config) into memory, checked against its digest; null if there is none.</summary>
     public async Task<byte[]?> GetSmallBlobAsync(Descriptor blob, CancellationToken cancellationToken)
     {
@@ -241,6 +270,11 @@ public sealed partial class RegistryClient : IImageRepository
             throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} claims {blob.Size} bytes; an image config has at most {MaxManifestBytes}.");
         }
 
+        return await TryAsync(what, (_, c) => GetSmallBlobOnceAsync(blob, what, c), cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<byte[]?> GetSmallBlobOnceAsync(Descriptor blob, string what, CancellationToken cancellationToken)
+    {
         using var response = await SendAsync(HttpMethod.Get, BlobAddress(blob.Digest), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.NotFound)
         {
@@ -257,45 +291,72 @@ public sealed partial class RegistryClient : IImageRepository
         return digest == blob.Digest ? content : throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} is {digest} ({content.Length} bytes).");
     }
 
-    /// <summary>Streams a blob into <paramref name="target"/> and checks size and digest; false if there is none. On failure the target holds rubbish.</summary>
+    /// <summary>
+    /// Streams a blob into <paramref name="target"/> and checks size and digest; false if there is none. What is cut off goes on where it was. On failure
+    /// the target holds rubbish.
+    /// </summary>
     public async Task<bool> CopyBlobToAsync(Descriptor blob, Stream target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(blob);
         ArgumentNullException.ThrowIfNull(target);
         var what = $"GET blob {blob.Digest}";
-        using var response = await SendAsync(HttpMethod.Get, BlobAddress(blob.Digest), new(Repository.Name, Push: false), null, cancellationToken).ConfigureAwait(false);
+        using var download = new BlobDownload(blob, target);
+        if (!await TryAsync(what, (call, c) => CopyBlobOnceAsync(download, what, call, c), cancellationToken).ConfigureAwait(false))
+        {
+            return false;
+        }
+
+        var digest = download.Digest();
+        return download.Total == blob.Size && digest == blob.Digest
+            ? true
+            : throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} is {(download.Total > blob.Size ? "larger than" : $"{download.Total} bytes, digest {digest}, instead of")} {blob.Size} bytes.");
+    }
+
+    private async Task<bool> CopyBlobOnceAsync(BlobDownload download, string what, Call call, CancellationToken cancellationToken)
+    {
+        var start = download.Total;
+        if (start > 0 && start >= download.Blob.Size)
+        {
+            // Only its end was cut off.
+            return true;
+        }
+
+        using var response = await SendAsync(HttpMethod.Get, BlobAddress(download.Blob.Digest), new(Repository.Name, Push: false), null, cancellationToken, from: start).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.NotFound)
         {
             return false;
         }
 
-        if (response.StatusCode != HttpStatusCode.OK)
+        var isRest = start > 0 && response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == start;
+        if (response.StatusCode != HttpStatusCode.OK && !isRest)
         {
             throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
         }
 
-        using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
         using var silence = new SilenceGuard(AnswerTimeout, cancellationToken);
-        long total = 0;
         var body = await ReadAsync<Stream>(() => new(response.Content.ReadAsStreamAsync(silence.Token))).ConfigureAwait(false);
         await using (body.ConfigureAwait(false))
         {
+            // Who can't begin in the middle begins anew, and what is here already is passed over.
+            var known = isRest ? 0 : start;
             var buffer = new byte[128 * 1024];
             int read;
-            while (total <= blob.Size && (read = await ReadAsync(() => body.ReadAsync(buffer, silence.Token)).ConfigureAwait(false)) > 0)
+            while (download.Total <= download.Blob.Size && (read = await ReadAsync(() => body.ReadAsync(buffer, silence.Token)).ConfigureAwait(false)) > 0)
             {
-                total += read;
-                hash.AppendData(buffer, 0, read);
-                // Not the registry's failure: the disk may be full.
-                await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+                var skip = (int)Math.Min(known, read);
+                known -= skip;
+                if (read > skip)
+                {
+                    // Not the registry's failure: the disk may be full.
+                    await download.AddAsync(buffer.AsMemory(skip, read - skip), cancellationToken).ConfigureAwait(false);
+                    call.GotOn();
+                }
+
                 silence.Heard();
             }
         }
 
-        var digest = Digest.FromHash(hash.GetHashAndReset());
-        return total == blob.Size && digest == blob.Digest
-            ? true
-            : throw Fail(RegistryFailure.WrongContent, $"{what} at {Repository} is {(total > blob.Size ? "larger than" : $"{total} bytes, digest {digest}, instead of")} {blob.Size} bytes.");
+        return true;
 
         async ValueTask<T> ReadAsync<T>(Func<ValueTask<T>> read)
         {
@@ -311,7 +372,9 @@ public sealed partial class RegistryClient : IImageRepository
     }
 
     /// <summary>Whether the repository is there for the credentials in use, judged by its tag list.</summary>
-    public async Task<bool> RepositoryExistsAsync(CancellationToken cancellationToken)
+    public Task<bool> RepositoryExistsAsync(CancellationToken cancellationToken) => TryAsync("GET tags/list", (_, c) => RepositoryExistsOnceAsync(c), cancellationToken);
+
+    private async Task<bool> RepositoryExistsOnceAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -378,15 +441,34 @@ public sealed partial class RegistryClient : IImageRepository
                 throw NotARegistry(what, seen.Count > MaxPages ? $"more than {MaxPages} pages" : "pages that lead in a circle");
             }
 
-            using var response = await SendAsync(HttpMethod.Get, address, scope, null, cancellationToken).ConfigureAwait(false);
-            if (response.StatusCode == HttpStatusCode.NotFound && seen.Count == 1)
+            var asked = address;
+            var isFirst = seen.Count == 1;
+            if (await TryAsync(what, (_, c) => PageAsync(asked, isFirst, c), cancellationToken).ConfigureAwait(false) is not { } page)
             {
                 yield break;
             }
 
+            yield return (page.Body, page.Headers);
+
+            var next = page.Headers.NonValidated.TryGetValues("Link", out var links) ? WebLink.Next(links) : null;
+            address = next is null ? null : Resolve(page.Answered, next, what);
+            if (address is not null && !SameOrigin(address, _endpoint.BaseAddress))
+            {
+                throw NotARegistry(what, $"a next page at {Redactor.Words(address.Authority)}, where nothing is asked");
+            }
+        }
+
+        async Task<(JsonObject Body, HttpResponseHeaders Headers, Uri Answered)?> PageAsync(Uri page, bool isFirst, CancellationToken token)
+        {
+            using var response = await SendAsync(HttpMethod.Get, page, scope, null, token).ConfigureAwait(false);
+            if (response.StatusCode == HttpStatusCode.NotFound && isFirst)
+            {
+                return null;
+            }
+
             if (response.StatusCode != HttpStatusCode.OK)
             {
-                throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
+                throw await UnexpectedAsync(response, what, token).ConfigureAwait(false);
             }
 
             if (IsHtml(response))
@@ -394,16 +476,8 @@ public sealed partial class RegistryClient : IImageRepository
                 throw NotARegistry(what, "a web page (HTML)");
             }
 
-            var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, Redactor, AnswerTimeout, cancellationToken).ConfigureAwait(false);
-            yield return (Object(content), response.Headers);
-
-            var answered = response.RequestMessage!.RequestUri!;
-            var next = response.Headers.NonValidated.TryGetValues("Link", out var links) ? WebLink.Next(links) : null;
-            address = next is null ? null : Resolve(answered, next, what);
-            if (address is not null && !SameOrigin(address, _endpoint.BaseAddress))
-            {
-                throw NotARegistry(what, $"a next page at {Redactor.Words(address.Authority)}, where nothing is asked");
-            }
+            var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, Redactor, AnswerTimeout, token).ConfigureAwait(false);
+            return (Object(content), response.Headers, response.RequestMessage!.RequestUri!);
         }
 
         JsonObject Object(byte[] content)
@@ -419,13 +493,57 @@ public sealed partial class RegistryClient : IImageRepository
         }
     }
 
-    /// <summary>Writes a manifest under a tag or its digest.</summary>
-    public Task PutManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken) => PushManifestAsync(reference, manifest, cancellationToken);
-
-    /// <summary>Writes a manifest; gives the subject that the registry says it indexed it under (<c>OCI-Subject</c>), or null.</summary>
-    internal async Task<Digest?> PushManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken)
+    /// <summary>
+    /// Writes a manifest under a tag or its digest. Where the answer is lost, it is looked up before it is written again; a tag that names a third image
+    /// by then is another publish's, and is left alone.
+    /// </summary>
+    public async Task PutManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(manifest);
+        var what = $"PUT manifest {reference}";
+        var denials = 0;
+        var isAtGitHub = PackageServices.Of(_endpoint) == PackageService.GitHub || PackageServices.ByName(_endpoint.Host) == PackageService.GitHub;
+        var mayBeSporadic = Resilience is not null && isAtGitHub && !Digest.TryParse(reference, out _);
+        await TryAsync(what, async (call, c) =>
+        {
+            // One that was refused was not written.
+            if (call.Last is { Failure: not (RegistryFailure.Throttled or RegistryFailure.Denied) } lost && await WasWrittenAsync(reference, manifest.Descriptor.Digest, what, lost, c).ConfigureAwait(false))
+            {
+                return true;
+            }
+
+            // GHCR refuses the second of two tags now and then (wire-facts 2.5); who has just written one may write another.
+            await PutOnceAsync(reference, manifest, what, words => mayBeSporadic && _hasWrittenTag && Throttling.IsSporadic(words) && denials++ == 0, c).ConfigureAwait(false);
+            return true;
+        }, cancellationToken).ConfigureAwait(false);
+        _hasWrittenTag |= !Digest.TryParse(reference, out _);
+        _named[reference] = manifest.Descriptor.Digest;
+    }
+
+    /// <summary>Writes a manifest; gives the subject that the registry says it indexed it under (<c>OCI-Subject</c>), or null.</summary>
+    internal Task<Digest?> PushManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var what = $"PUT manifest {reference}";
+        return TryAsync(what, (_, c) => PutOnceAsync(reference, manifest, what, static _ => false, c), cancellationToken);
+    }
+
+    private async Task<bool> WasWrittenAsync(string reference, Digest digest, string what, RegistryException lost, CancellationToken cancellationToken)
+    {
+        var isKnown = _named.TryGetValue(reference, out var before);
+        var found = await FindManifestOnceAsync(reference, cancellationToken).ConfigureAwait(false);
+        if (found == digest)
+        {
+            return true;
+        }
+
+        return isKnown && found != before
+            ? throw Fail(RegistryFailure.Rejected, $"{what} at {Repository} failed ({lost.Message.TrimEnd('.')}), and {reference} names {found?.ToString() ?? "nothing"} by now, which another publish did; it was not written again.")
+            : false;
+    }
+
+    private async Task<Digest?> PutOnceAsync(string reference, ManifestContent manifest, string what, Func<string, bool> isSporadic, CancellationToken cancellationToken)
+    {
         HttpContent Body()
         {
             var content = new ByteArrayContent(manifest.Content);
@@ -433,8 +551,7 @@ public sealed partial class RegistryClient : IImageRepository
             return content;
         }
 
-        var what = $"PUT manifest {reference}";
-        using var response = await SendAsync(HttpMethod.Put, ManifestAddress(reference), new(Repository.Name, Push: true), Body, cancellationToken).ConfigureAwait(false);
+        using var response = await SendAsync(HttpMethod.Put, ManifestAddress(reference), new(Repository.Name, Push: true), Body, cancellationToken, isSporadic: isSporadic).ConfigureAwait(false);
         if (response.StatusCode is not (HttpStatusCode.Created or HttpStatusCode.OK or HttpStatusCode.Accepted))
         {
             throw await UnexpectedAsync(response, what, cancellationToken).ConfigureAwait(false);
@@ -447,6 +564,15 @@ public sealed partial class RegistryClient : IImageRepository
 
         EnsureSameDigest(response, manifest.Descriptor.Digest, what);
         return response.Headers.TryGetValues("OCI-Subject", out var values) && Digest.TryParse(values.FirstOrDefault(), out var subject) ? subject : null;
+    }
+
+    /// <summary>Does something once, or as often as <see cref="Resilience"/> has it.</summary>
+    private async Task<T> TryAsync<T>(string what, Func<Call, CancellationToken, Task<T>> once, CancellationToken cancellationToken)
+    {
+        var call = new Call(what);
+        return Resilience is { } resilience
+            ? await resilience.RunAsync(call, c => once(call, c), cancellationToken).ConfigureAwait(false)
+            : await once(call, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What a transport failure means, in words for a person.</summary>
@@ -516,23 +642,24 @@ public sealed partial class RegistryClient : IImageRepository
         }
         catch (Exception e) when (e is not RegistryException && IsTransport(e, cancellationToken))
         {
-            throw redactor.Fail(RegistryFailure.Unreachable, host, $"{host} broke off while answering: {Explain(e, redactor)}", e);
+            throw redactor.Fail(RegistryFailure.Unreachable, host, $"{host} broke off while answering: {Explain(e, redactor)}", e, isTransient: Transient.Is(e));
         }
     }
 
     /// <summary>Sends a request, answers challenges and follows redirects. What comes back is neither 401 nor 403 of the registry, nor a limit (429).</summary>
     internal async Task<HttpResponseMessage> SendAsync(
-        HttpMethod method, Uri address, TokenScope scope, Func<HttpContent>? body, CancellationToken cancellationToken, bool acceptManifests = false, SilenceGuard? silence = null)
+        HttpMethod method, Uri address, TokenScope scope, Func<HttpContent>? body, CancellationToken cancellationToken, bool acceptManifests = false, SilenceGuard? silence = null, long from = 0,
+        Func<string, bool>? isSporadic = null)
     {
         var attempt = _authenticator.Begin(scope);
         while (true)
         {
-            var response = await FollowAsync(method, address, attempt.Header, body, acceptManifests, silence, cancellationToken).ConfigureAwait(false);
+            var response = await FollowAsync(method, address, attempt.Header, body, acceptManifests, silence, from, cancellationToken).ConfigureAwait(false);
             if (method == HttpMethod.Head && (int)response.StatusCode >= 400 && response.StatusCode is not (HttpStatusCode.Unauthorized or HttpStatusCode.NotFound))
             {
                 // HEAD has no words for it; and some servers know GET only.
                 response.Dispose();
-                response = await FollowAsync(HttpMethod.Get, address, attempt.Header, null, acceptManifests, silence, cancellationToken).ConfigureAwait(false);
+                response = await FollowAsync(HttpMethod.Get, address, attempt.Header, null, acceptManifests, silence, from, cancellationToken).ConfigureAwait(false);
             }
 
             var status = (int)response.StatusCode;
@@ -556,12 +683,17 @@ public sealed partial class RegistryClient : IImageRepository
                     throw RegistryException.Throttled(Redactor, _endpoint.Host, refused + words, Throttling.RetryAfter(response.Headers, words, DateTimeOffset.UtcNow));
                 }
 
+                if (status == 403 && isSporadic?.Invoke(words) == true)
+                {
+                    throw new RegistryException(RegistryFailure.Denied, _endpoint.Host, Redactor.Finish($"{refused}{words}.")) { IsTransient = true, RetryAfter = TimeSpan.FromSeconds(1) };
+                }
+
                 var challenges = Challenges(response);
                 if (challenges.Count == 0 && attempt.Header is null && !attempt.WasProbed && !_authenticator.KnowsChallenges && address.AbsolutePath != "/v2/")
                 {
                     // Some registries refuse without saying what they want; what they say to a ping is worth a question.
                     attempt.WasProbed = true;
-                    using var ping = await FollowAsync(HttpMethod.Get, Address("/v2/"), null, null, acceptManifests: false, silence: null, cancellationToken).ConfigureAwait(false);
+                    using var ping = await FollowAsync(HttpMethod.Get, Address("/v2/"), null, null, acceptManifests: false, silence: null, from: 0, cancellationToken).ConfigureAwait(false);
                     challenges = SameOrigin(ping.RequestMessage!.RequestUri!, _endpoint.BaseAddress) ? Challenges(ping) : [];
                 }
 
@@ -576,7 +708,7 @@ public sealed partial class RegistryClient : IImageRepository
     private static HttpContent EmptyBody() => new ByteArrayContent([]);
 
     private async Task<HttpResponseMessage> FollowAsync(
-        HttpMethod method, Uri address, AuthenticationHeaderValue? authorization, Func<HttpContent>? body, bool acceptManifests, SilenceGuard? silence, CancellationToken cancellationToken)
+        HttpMethod method, Uri address, AuthenticationHeaderValue? authorization, Func<HttpContent>? body, bool acceptManifests, SilenceGuard? silence, long from, CancellationToken cancellationToken)
     {
         var what = $"{method} {Path(address)}";
         var expects = true;
@@ -588,6 +720,11 @@ public sealed partial class RegistryClient : IImageRepository
             if (acceptManifests)
             {
                 request.Headers.Accept.ParseAdd(string.Join(", ", MediaTypes.Manifests));
+            }
+
+            if (from > 0)
+            {
+                request.Headers.Range = new(from, null);
             }
 
             // Who says no to a big body, or to send it elsewhere, may say so before it is sent (RFC 9110, 10.1.1).
@@ -746,16 +883,17 @@ public sealed partial class RegistryClient : IImageRepository
 
     private async Task<RegistryException> UnexpectedAsync(HttpResponseMessage response, string what, CancellationToken cancellationToken)
     {
+        var status = (int)response.StatusCode;
         if (IsHtml(response))
         {
-            return NotARegistry(what, $"{(int)response.StatusCode} and a web page (HTML)");
+            // A proxy before a registry that is restarted says so with a page of its own.
+            return NotARegistry(what, $"{status} and a web page (HTML)", Transient.Is(status));
         }
 
         var words = await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false);
-        var status = (int)response.StatusCode;
         // 2xx that the protocol does not know here, and 404 on addresses every registry has, come from something else.
         var failure = status is >= 200 and < 300 || (status == 404 && words.Length == 0) ? RegistryFailure.NotARegistry : RegistryFailure.Rejected;
-        return Fail(failure, $"{what} at {Repository} is answered with {status}{words}.");
+        return Fail(failure, $"{what} at {Repository} is answered with {status}{words}.", isTransient: Transient.Is(status));
     }
 
     private async Task<string> ErrorTextAsync(HttpResponseMessage response, CancellationToken cancellationToken)
@@ -771,14 +909,16 @@ public sealed partial class RegistryClient : IImageRepository
         }
     }
 
-    private RegistryException Fail(RegistryFailure failure, string message, Exception? inner = null) => Redactor.Fail(failure, _endpoint.Host, message, inner);
+    private RegistryException Fail(RegistryFailure failure, string message, Exception? inner = null, bool isTransient = false, TimeSpan silence = default)
+        => Redactor.Fail(failure, _endpoint.Host, message, inner, isTransient, silence);
 
-    private RegistryException NotARegistry(string what, string answer) => Fail(RegistryFailure.NotARegistry, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.");
+    private RegistryException NotARegistry(string what, string answer, bool isTransient = false)
+        => Fail(RegistryFailure.NotARegistry, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.", isTransient: isTransient);
 
     private RegistryException Unreachable(string what, Exception e)
     {
         var at = _endpoint.IsMapped ? $"{_endpoint.Host} (re-mapped to {_endpoint.BaseAddress.Authority})" : _endpoint.Host.Name;
-        return Fail(FailureOf(e), $"{at} can't be reached ({what}): {Explain(e, Redactor)}", e);
+        return Fail(FailureOf(e), $"{at} can't be reached ({what}): {Explain(e, Redactor)}", e, Transient.Is(e), e is OperationCanceledException ? AnswerTimeout : TimeSpan.Zero);
     }
 
     internal static bool IsTransport(Exception e, CancellationToken cancellationToken)

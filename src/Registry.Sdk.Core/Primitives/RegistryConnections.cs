@@ -51,6 +51,9 @@ public sealed class RegistryConnections : IDisposable
     /// <summary>The clock of evidence and of waiting.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>How failing registries are met: shared by the connections of one publish. Null: each failure is handed on at once.</summary>
+    public RegistryResilience? Resilience { get; init; }
+
     /// <summary>Keeps the secrets that were used over these connections out of what is said.</summary>
     public Redactor Redactor { get; }
 
@@ -84,7 +87,7 @@ public sealed class RegistryConnections : IDisposable
                 _authenticators.Add(repository.Host.Name, authenticator = new(endpoint, _credentials, http, _trace, Redactor) { TokenTimeout = TokenTimeout });
             }
 
-            return new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout };
+            return new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout, Resilience = Resilience?.Of(endpoint) };
         }
     }
 
@@ -124,13 +127,14 @@ public sealed class RegistryConnections : IDisposable
     /// <param name="repository">The repository.</param>
     /// <param name="heard">Hears every request and its answer.</param>
     /// <param name="action">What is done.</param>
-    internal async Task<T> AloneAsync<T>(RepositoryReference repository, Action<string, string> heard, Func<RegistryClient, Task<T>> action)
+    /// <param name="isTriedOnce">Failures are handed on, whatever <see cref="Resilience"/> says.</param>
+    internal async Task<T> AloneAsync<T>(RepositoryReference repository, Action<string, string> heard, Func<RegistryClient, Task<T>> action, bool isTriedOnce = false)
     {
         var endpoint = _endpoints.Resolve(repository.Host);
         var http = Http(endpoint.IsLoopback);
         void Told(string request, string answer) => heard(request, PlainText.Of(Redactor.Finish(answer)));
         using var authenticator = new RegistryAuthenticator(endpoint, _credentials, http, _trace, Redactor) { TokenTimeout = TokenTimeout, Heard = Told };
-        return await action(new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout, Heard = Told }).ConfigureAwait(false);
+        return await action(new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout, Heard = Told, Resilience = isTriedOnce ? null : Resilience?.Of(endpoint) }).ConfigureAwait(false);
     }
 
     private ServiceApi Service(Uri address, RegistryHost host)
@@ -184,7 +188,7 @@ public sealed class RegistryConnections : IDisposable
         UseProxy = useProxy,
         ConnectTimeout = TimeSpan.FromSeconds(15),
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-        MaxConnectionsPerServer = 8,
+        MaxConnectionsPerServer = HostResilience.MaxRequests,
         SslOptions = { RemoteCertificateValidationCallback = CertificateProblem.Validate },
     };
 }

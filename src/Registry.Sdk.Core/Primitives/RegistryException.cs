@@ -51,7 +51,19 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
     public RegistryHost Host { get; } = host;
 
     /// <summary>How long the registry asks to wait, where it says so (<see cref="RegistryFailure.Throttled"/>); at least a second, at most a day.</summary>
-    public TimeSpan? RetryAfter { get; private init; }
+    public TimeSpan? RetryAfter { get; internal init; }
+
+    /// <summary>Whether the same request may fare better a little later: see <see cref="Transient"/>.</summary>
+    internal bool IsTransient { get; init; }
+
+    /// <summary>How long nothing was heard before this; zero where something was, or the connection ended.</summary>
+    internal TimeSpan Silence { get; init; }
+
+    /// <summary>The connection breaks off again and again, although the host has answered before: its name and ours are right.</summary>
+    internal bool BreaksOff { get; private init; }
+
+    /// <summary>Nothing was sent: the host had failed so often before that it was given up on.</summary>
+    internal bool IsGivenUp { get; private init; }
 
     /// <summary>A limit on how often may be asked.</summary>
     /// <param name="redactor">Knows what the message must not repeat.</param>
@@ -59,7 +71,25 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
     /// <param name="refused">What was answered, without a full stop.</param>
     /// <param name="retryAfter">How long it asks to wait, if it says.</param>
     internal static RegistryException Throttled(Redactor redactor, RegistryHost host, string refused, TimeSpan? retryAfter)
-        => new(RegistryFailure.Throttled, host, $"{redactor.Finish(refused)}: it limits how often it is asked{(retryAfter is { } wait ? $", and asks to wait {Throttling.InWords(wait)}" : string.Empty)}.") { RetryAfter = retryAfter };
+        => new(RegistryFailure.Throttled, host, $"{redactor.Finish(refused)}: it limits how often it is asked{(retryAfter is { } wait ? $", and asks to wait {Throttling.InWords(wait)}" : string.Empty)}.") { RetryAfter = retryAfter, IsTransient = true };
+
+    /// <summary>The same failure, after it was tried again in vain.</summary>
+    /// <param name="times">How often it was tried in all.</param>
+    /// <param name="over">From the first try to the last.</param>
+    /// <param name="hasAnswered">Whether the host has answered anything before.</param>
+    internal RegistryException Tried(int times, TimeSpan over, bool hasAnswered)
+        => new(Failure, Host, $"{Message.TrimEnd('.')}. It was tried {times} times within {Throttling.InWords(over)}.", InnerException)
+        {
+            RetryAfter = RetryAfter,
+            Silence = Silence,
+            BreaksOff = hasAnswered && Failure == RegistryFailure.Unreachable,
+        };
+
+    /// <summary>What is not sent any more, because of this failure.</summary>
+    /// <param name="what">The request.</param>
+    /// <param name="waited">How long the host was waited for in all.</param>
+    internal RegistryException NotTried(string what, TimeSpan waited)
+        => new(Failure, Host, $"{what} was not sent: {Host} kept failing for {Throttling.InWords(waited)}, and was given up on. Its last failure: {Message}", InnerException) { IsGivenUp = true };
 }
 
 /// <summary>A blob on this machine is not what its descriptor says: nothing a registry is to blame for.</summary>
@@ -113,6 +143,8 @@ public static class RegistryErrors
         var login = $"Log in (docker login {registry.Host}), or add <RegistrySdkCredential Include=\"{registry.Host}\" UsernameVariable=\"…\" PasswordVariable=\"…\" />.";
         return registry.Failure switch
         {
+            _ when registry.IsGivenUp => DiagnosticCodes.GivenUp.Report($"{destination}: {registry.Message} Publish again once the registry works: what arrived is not sent twice."),
+            RegistryFailure.Unreachable when registry.BreaksOff => DiagnosticCodes.ConnectionBreaks.Report($"{destination}: {registry.Message} Publish again over a better line, or raise what a proxy in between lets through at once: what arrived is not sent twice."),
             RegistryFailure.Unreachable => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), a RegistrySdkEndpoint item that re-maps it, and the network."),
             RegistryFailure.NotARegistry => DiagnosticCodes.NotARegistry.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), a proxy in between, or a RegistrySdkEndpoint item."),
             RegistryFailure.CredentialsMissing => DiagnosticCodes.CredentialsRefused.Report($"{destination}: {registry.Message} {login}"),

@@ -20,6 +20,9 @@ internal static partial class Throttling
     public static bool Is(int status, string words)
         => status == 429 || (status == 403 && words.Contains("secondary rate limit", StringComparison.OrdinalIgnoreCase));
 
+    /// <summary>Whether a 403 to a tag is GHCR's sporadic one (wire-facts 2.5): it has no reason but «denied».</summary>
+    public static bool IsSporadic(string words) => words.Trim().Equals("DENIED 'denied'", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>How long to wait, between a second and a day; null if the registry does not say.</summary>
     /// <param name="headers">The answer's.</param>
     /// <param name="words">The answer's error text.</param>

@@ -50,6 +50,9 @@ public sealed record DestinationResult
     /// <summary>Bytes of blobs and manifests that were sent.</summary>
     public long BytesSent { get; init; }
 
+    /// <summary>Bytes of blobs that had to be sent again because a line was cut; not in <see cref="BytesSent"/>, which counts what arrived.</summary>
+    public long BytesSentAgain { get; init; }
+
     /// <summary>Bytes of blobs that the registry took over from another repository.</summary>
     public long BytesMounted { get; init; }
 

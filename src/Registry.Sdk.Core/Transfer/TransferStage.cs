@@ -10,7 +10,7 @@ namespace Registry.Sdk.Core.Transfer;
 /// <summary>
 /// Sends each destination its edition's image, then the tags: no tag is written anywhere before every destination holds everything.
 /// </summary>
-/// <remarks>Retries, resuming, the journal and the repair of floating tags are issue 7.</remarks>
+/// <remarks>Retries and resuming are the client's (<see cref="RegistryResilience"/>).</remarks>
 public static class TransferStage
 {
     private const int UploadsPerDestination = 4;
@@ -441,6 +441,7 @@ public static class TransferStage
                     Image = work.Plan.Image,
                     Tags = tags,
                     BytesSent = work.Sent,
+                    BytesSentAgain = work.Client.BytesSentAgain,
                     BytesMounted = work.Mounted,
                     BytesSkipped = work.Skipped,
                     Duration = work.Duration,

@@ -32,7 +32,7 @@ public static class VerificationStage
         ArgumentNullException.ThrowIfNull(connections);
         ArgumentNullException.ThrowIfNull(anonymous);
         ArgumentNullException.ThrowIfNull(ask);
-        var run = new Run(input, connections, new(connections, anonymous) { ReadsContent = true }, ask);
+        var run = new Run(input, connections, new(connections, anonymous) { ReadsContent = true, LooksOnce = true }, ask);
         var looks = await Task.WhenAll(input.Transfer.Destinations.Where(d => d.HoldsImage).Select(d => run.LookAsync(d, cancellationToken))).ConfigureAwait(false);
         return new([.. looks.Select(l => l.Seen)], [.. looks.SelectMany(l => l.Diagnostics)]);
     }

@@ -20,14 +20,16 @@ internal sealed class Wire : ICredentialSource, IDisposable
     /// <param name="address">Where it answers.</param>
     /// <param name="scheme">With <c>https</c> it is re-mapped there; to loopback http is spoken else.</param>
     /// <param name="seconds">How long registry and token server may be silent.</param>
-    public Wire(string address, string scheme = "http", int seconds = 100)
+    /// <param name="resilience">How failures are met; null: each is handed on.</param>
+    /// <param name="host">The name that it is known by, re-mapped to the address; null: the address.</param>
+    public Wire(string address, string scheme = "http", double seconds = 100, RegistryResilience? resilience = null, string? host = null)
     {
-        Assert.True(RegistryHost.TryParse(address, out var host));
-        _host = host;
+        Assert.True(RegistryHost.TryParse(host ?? address, out var parsed));
+        _host = parsed;
         var diagnostics = new List<Diagnostic>();
-        var endpoints = scheme == "http" ? EndpointMap.Empty : EndpointMap.Parse([new(address, $"{scheme}://{address}")], diagnostics);
+        var endpoints = scheme == "http" && host is null ? EndpointMap.Empty : EndpointMap.Parse([new(host ?? address, $"{scheme}://{address}")], diagnostics);
         Assert.Empty(diagnostics);
-        _connections = new(endpoints, this, _trace.Enqueue) { AnswerTimeout = TimeSpan.FromSeconds(seconds), TokenTimeout = TimeSpan.FromSeconds(seconds) };
+        _connections = new(endpoints, this, _trace.Enqueue) { AnswerTimeout = TimeSpan.FromSeconds(seconds), TokenTimeout = TimeSpan.FromSeconds(seconds), Resilience = resilience };
     }
 
     /// <summary>What is found for a repository; null: nothing.</summary>

@@ -1,0 +1,34 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Authentication;
+
+namespace Registry.Sdk.Core.Primitives;
+
+/// <summary>What may fare better a little later. Everything else fails at once. Source: wire-facts 1.12; RFC 9110, 15.</summary>
+internal static class Transient
+{
+    /// <summary>Whether an answer says that the server, or what stands before it, is unwell for the moment. 501 will not be better later; 429 is <see cref="Throttling"/>'s.</summary>
+    public static bool Is(int status) => status is 408 or 500 or 502 or 503 or 504;
+
+    /// <summary>Whether a connection failed as connections do: refused, reset, cut, silent. A name that nobody knows and a certificate that is wrong stay so.</summary>
+    public static bool Is(Exception failure)
+    {
+        for (var e = failure; e is not null; e = e.InnerException)
+        {
+            switch (e)
+            {
+                case CertificateProblem:
+                case SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData or SocketError.AccessDenied or SocketError.AddressFamilyNotSupported }:
+                case HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded or HttpRequestError.VersionNegotiationError or HttpRequestError.UserAuthenticationError }:
+                case HttpIOException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }:
+                // A handshake that is cut has the cut inside it; any other will fail again.
+                case AuthenticationException { InnerException: not IOException }:
+                    return false;
+                case HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } proxy:
+                    return proxy.StatusCode is { } status && Is((int)status);
+            }
+        }
+
+        return true;
+    }
+}
