@@ -358,6 +358,11 @@ public static class PublishPipeline
         }
 
         var composer = new ImageComposer(request, run, cache, connections, log);
+        if (released is null && selected.Succeeded)
+        {
+            builds = await OnRecordedBasesAsync(builds, run, version, facts.Git.Commit, selected.Value.Taking, overwrite, connections, log, cancellationToken).ConfigureAwait(false);
+        }
+
         var images = released is not null
             ? await composer.AdoptAsync(released, cancellationToken).ConfigureAwait(false)
             : await composer.ComposeAsync(builds, EditionChecks.Input(request, destinations, endpoints), cancellationToken).ConfigureAwait(false);
@@ -370,6 +375,12 @@ public static class PublishPipeline
         if (!await SecretChecks.SearchAsync(request, run, images, destinations, endpoints, connections, log, cancellationToken).ConfigureAwait(false))
         {
             return;
+        }
+
+        // After the search: what is adopted holds what was searched.
+        if (selected.Succeeded && await WithAdoptedAsync(images, run, version, selected.Value.Taking, overwrite, connections, log, cancellationToken).ConfigureAwait(false) is { } adopted)
+        {
+            images = adopted;
         }
 
         run.Report = run.Report with { Images = images };
@@ -407,8 +418,11 @@ public static class PublishPipeline
             return;
         }
 
+        var journal = new JournalPlace(Path.GetFullPath(Path.Combine(request.LayoutDirectory, "..", Journal.FileName)), request.Project, version.Version, facts.Git.Commit);
+        await TellJournalAsync(journal, run, log, cancellationToken).ConfigureAwait(false);
         log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
-        var transfer = await TransferStage.RunAsync(new(plan.Value, version, overwrite, cache), connections, anonymous, history, log, cancellationToken).ConfigureAwait(false);
+        var transfer = await TransferStage.RunAsync(
+            new(plan.Value, version, overwrite, cache) { Journal = journal, NotesScope = facts.Git.RootDirectory ?? request.ProjectDirectory }, connections, anonymous, history, log, cancellationToken).ConfigureAwait(false);
         cache.Trim();
         diagnostics.AddRange(transfer.Errors);
         run.Report = run.Report with { Transfer = transfer };
@@ -418,6 +432,97 @@ public static class PublishPipeline
             new(transfer, MismatchPolicy.Parse(request.VisibilityMismatch)!, request.TryVisibilityApi), connections, anonymous, log.Ask, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(verification.Diagnostics);
         run.Report = run.Report with { Verification = verification };
+    }
+
+    /// <summary>A release that was begun on a base image whose tag has moved since is composed on that base again.</summary>
+    private static async Task<IReadOnlyList<PlatformBuild>> OnRecordedBasesAsync(
+        IReadOnlyList<PlatformBuild> builds, PublishRun run, VersionFacts version, string? revision, IReadOnlyList<Destination> taking, HashSet<string> overwrite, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var recorded = await RecordedBases.FindAsync(version, revision, taking, overwrite, connections, cancellationToken).ConfigureAwait(false);
+        if (recorded.Count == 0)
+        {
+            return builds;
+        }
+
+        var bases = builds.Select(b => (b.Request.Edition, b.Base)).ToList();
+        var named = new Dictionary<(ImagePlace, string), Digest?>();
+        var result = new List<PlatformBuild>();
+        foreach (var build in builds)
+        {
+            result.Add(build);
+            if (RecordedBases.For(recorded, build.Request.Edition, build.Base, bases) is not { } first || build.Base.Place is not { } place)
+            {
+                continue;
+            }
+
+            try
+            {
+                if (!named.TryGetValue((place, build.Base.Reference), out var now))
+                {
+                    named.Add((place, build.Base.Reference), now = await connections.Open(place).FindManifestAsync(build.Base.Reference, cancellationToken).ConfigureAwait(false));
+                }
+
+                if (now is not null && now != first.BaseDigest)
+                {
+                    result[^1] = build with { Base = build.Base with { Digest = first.BaseDigest } };
+                    var text = $"{version.Version} was begun on the base image {build.Base}@{first.BaseDigest} ({first.At}); {build.Base} names {now} by now. It is composed on the first one again; a newer base needs a new version";
+                    if (!run.Report.Notes.Contains(text, StringComparer.Ordinal))
+                    {
+                        run.Tell(log, text);
+                    }
+                }
+            }
+            catch (Exception e) when (RegistryErrors.Know(e))
+            {
+                // Imaging meets the same failure, and says whose it is.
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>The images with those in their places that destinations have already in other compressed bytes; null: the layout could not be written, which an error has said.</summary>
+    private static async Task<IReadOnlyList<EditionImage>?> WithAdoptedAsync(
+        IReadOnlyList<EditionImage> images, PublishRun run, VersionFacts version, IReadOnlyList<Destination> taking, HashSet<string> overwrite, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var result = new List<EditionImage>();
+        foreach (var image in images)
+        {
+            result.Add(image);
+            try
+            {
+                if (await Adoption.FindAsync(image, version, [.. taking.Where(d => d.Edition == image.Edition)], overwrite, connections, cancellationToken).ConfigureAwait(false) is { } adopted)
+                {
+                    result[^1] = adopted.Image;
+                    run.Tell(log, $"{adopted.At} names {adopted.Image.Digest}, which is this image in other compressed bytes ({image.Digest}, of another .NET version). That digest is taken everywhere");
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                run.Diagnostics.Add(ImagingStage.LayoutProblem(image.Image.LayoutDirectory, e));
+                return null;
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>One line about what an earlier publish left, if it left anything. It is a hint, and decides nothing.</summary>
+    private static async Task TellJournalAsync(JournalPlace place, PublishRun run, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var (entry, why) = await Journal.ReadAsync(place, cancellationToken).ConfigureAwait(false);
+        if (why.Length > 0)
+        {
+            run.Note(log, $"The journal {Journal.FileName} beside the layout is ignored: {why}");
+        }
+        else if (entry is { IsThis: true, Pending.Length: > 0 })
+        {
+            run.Tell(log, $"An earlier publish of {entry.Version} left pending: {entry.Pending}. This one goes on from there");
+        }
+        else if (entry is { Pending.Length: > 0 })
+        {
+            run.Tell(log, $"An earlier publish, of {entry.Version}{(entry.Commit is null ? string.Empty : $" (commit {entry.Commit})")}, left pending: {entry.Pending}. Publish that commit again to finish it; its journal is not this publish's, and is ignored");
+        }
     }
 
     /// <summary>What is wrong with a registry or credential is said before compiling takes minutes; and whether compiling is needed at all.</summary>

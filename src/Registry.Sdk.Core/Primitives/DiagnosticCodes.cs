@@ -119,6 +119,9 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor LayoutDestination = new("RSDK6005", Error, "An oci: destination can't be read or written", "Free disk space, make the directory writable, or name another in ContainerDestination.");
     public static readonly DiagnosticDescriptor Throttled = new("RSDK6006", Error, "A registry limits how often it is asked", "Publish again after the time of the message: what arrived is not sent twice.");
 
+    public static readonly DiagnosticDescriptor JournalNotWritten = new("RSDK6020", Error, "The journal can't be written, so no tag is", "Free disk space, or make IntermediateOutputPath writable.");
+    public static readonly DiagnosticDescriptor TagUnsettled = new("RSDK6021", Error, "A floating tag is moved by others as often as by this publish", "See who else writes the tag; then publish the same commit again.");
+
     // 7xxx verification
     public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");
     public static readonly DiagnosticDescriptor PublicIsRefused = new("RSDK7002", Error, "A destination declared public can't be read without credentials", "Make the repository public, or correct the destination's Visibility.");
