@@ -358,14 +358,9 @@ public static class PublishPipeline
         }
 
         var composer = new ImageComposer(request, run, cache, connections, log);
-        if (released is null && selected.Succeeded)
-        {
-            builds = await OnRecordedBasesAsync(builds, run, version, facts.Git.Commit, selected.Value.Taking, overwrite, connections, log, cancellationToken).ConfigureAwait(false);
-        }
-
         var images = released is not null
             ? await composer.AdoptAsync(released, cancellationToken).ConfigureAwait(false)
-            : await composer.ComposeAsync(builds, EditionChecks.Input(request, destinations, endpoints), cancellationToken).ConfigureAwait(false);
+            : await composer.ComposeAsync(builds, EditionChecks.Input(request, destinations, endpoints), selected.Succeeded ? selected.Value.Taking : [], overwrite, cancellationToken).ConfigureAwait(false);
         if (images is null)
         {
             return;
@@ -432,53 +427,6 @@ public static class PublishPipeline
             new(transfer, MismatchPolicy.Parse(request.VisibilityMismatch)!, request.TryVisibilityApi), connections, anonymous, log.Ask, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(verification.Diagnostics);
         run.Report = run.Report with { Verification = verification };
-    }
-
-    /// <summary>A release that was begun on a base image whose tag has moved since is composed on that base again.</summary>
-    private static async Task<IReadOnlyList<PlatformBuild>> OnRecordedBasesAsync(
-        IReadOnlyList<PlatformBuild> builds, PublishRun run, VersionFacts version, string? revision, IReadOnlyList<Destination> taking, HashSet<string> overwrite, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
-    {
-        var recorded = await RecordedBases.FindAsync(version, revision, taking, overwrite, connections, cancellationToken).ConfigureAwait(false);
-        if (recorded.Count == 0)
-        {
-            return builds;
-        }
-
-        var bases = builds.Select(b => (b.Request.Edition, b.Base)).ToList();
-        var named = new Dictionary<(ImagePlace, string), Digest?>();
-        var result = new List<PlatformBuild>();
-        foreach (var build in builds)
-        {
-            result.Add(build);
-            if (RecordedBases.For(recorded, build.Request.Edition, build.Base, bases) is not { } first || build.Base.Place is not { } place)
-            {
-                continue;
-            }
-
-            try
-            {
-                if (!named.TryGetValue((place, build.Base.Reference), out var now))
-                {
-                    named.Add((place, build.Base.Reference), now = await connections.Open(place).FindManifestAsync(build.Base.Reference, cancellationToken).ConfigureAwait(false));
-                }
-
-                if (now is not null && now != first.BaseDigest)
-                {
-                    result[^1] = build with { Base = build.Base with { Digest = first.BaseDigest } };
-                    var text = $"{version.Version} was begun on the base image {build.Base}@{first.BaseDigest} ({first.At}); {build.Base} names {now} by now. It is composed on the first one again; a newer base needs a new version";
-                    if (!run.Report.Notes.Contains(text, StringComparer.Ordinal))
-                    {
-                        run.Tell(log, text);
-                    }
-                }
-            }
-            catch (Exception e) when (RegistryErrors.Know(e))
-            {
-                // Imaging meets the same failure, and says whose it is.
-            }
-        }
-
-        return result;
     }
 
     /// <summary>The images with those in their places that destinations have already in other compressed bytes; null: the layout could not be written, which an error has said.</summary>
