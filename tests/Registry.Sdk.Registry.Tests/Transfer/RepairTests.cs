@@ -170,7 +170,7 @@ public sealed class RepairTests
         Assert.Equal(["v1.1.0"], (await bench.TagsAsync()).Keys);
     }
 
-    /// <summary>Twenty-five rounds here; build/soak runs a hundred.</summary>
+    /// <summary>Twenty-five rounds; REGISTRY_SDK_RACE_ROUNDS says another number.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
