@@ -2,8 +2,10 @@ using System.Globalization;
 using Registry.Sdk.Core.Editions;
 using Registry.Sdk.Core.Facts;
 using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.Core.Planning;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Reporting;
+using Registry.Sdk.Core.Versioning;
 
 namespace Registry.Sdk.Core;
 
@@ -32,18 +34,27 @@ internal sealed class ImageComposer(PublishRequest request, PublishRun run, Imag
     /// <summary>Makes the bill of every edition that was built and, only if all of them pass the wall, its image; null if anything failed.</summary>
     /// <param name="builds">What was built.</param>
     /// <param name="input">All editions.</param>
+    /// <param name="taking">The destinations that take this build: they may have this release already.</param>
+    /// <param name="overwriteTags"><c>RegistrySdkOverwriteTag</c>.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    public async Task<IReadOnlyList<EditionImage>?> ComposeAsync(IReadOnlyList<PlatformBuild> builds, EditionsInput input, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<EditionImage>?> ComposeAsync(
+        IReadOnlyList<PlatformBuild> builds, EditionsInput input, IReadOnlyList<Destination> taking, IReadOnlySet<string> overwriteTags, CancellationToken cancellationToken)
     {
         if (await JudgeAsync(input, cancellationToken).ConfigureAwait(false) is not { } editions)
         {
             return null;
         }
 
-        var (facts, _) = request.Derived.Value;
+        var (facts, version) = request.Derived.Value;
         var images = new List<EditionImage>();
         // One for all editions: a base tag that moves meanwhile must not give them two bases.
         var bases = new BaseImageSource(connections, cache);
+        var recorded = await RecordedBases.FindAsync(version, facts.Git.Commit, taking, overwriteTags, connections, cancellationToken).ConfigureAwait(false);
+        if (recorded.Count > 0)
+        {
+            builds = await OnRecordedBasesAsync(builds, recorded, version, bases, cancellationToken).ConfigureAwait(false);
+        }
+
         foreach (var edition in editions.Editions)
         {
             var own = builds.Where(b => b.Request.Edition == edition.Name).ToList();
@@ -56,6 +67,41 @@ internal sealed class ImageComposer(PublishRequest request, PublishRun run, Imag
 
         cache.Trim();
         return images.Count == editions.Editions.Count ? images : null;
+    }
+
+    /// <summary>A release that was begun on a base image whose tag has moved since is composed on that base again.</summary>
+    private async Task<IReadOnlyList<PlatformBuild>> OnRecordedBasesAsync(
+        IReadOnlyList<PlatformBuild> builds, IReadOnlyList<RecordedBase> recorded, VersionFacts version, BaseImageSource bases, CancellationToken cancellationToken)
+    {
+        var named = builds.Select(b => (b.Request.Edition, b.Base)).ToList();
+        var result = new List<PlatformBuild>();
+        foreach (var build in builds)
+        {
+            result.Add(build);
+            if (RecordedBases.For(recorded, build.Request.Edition, build.Base, named) is not { } first)
+            {
+                continue;
+            }
+
+            try
+            {
+                if (await bases.FindAsync(build.Base, cancellationToken).ConfigureAwait(false) is { } now && now != first.BaseDigest)
+                {
+                    result[^1] = build with { Base = build.Base with { Digest = first.BaseDigest } };
+                    var text = $"{version.Version} was begun on the base image {result[^1].Base} ({first.At}); {build.Base} names {now} by now. It is composed on the first one again; a newer base needs a new version";
+                    if (!run.Report.Notes.Contains(text, StringComparer.Ordinal))
+                    {
+                        run.Tell(log, text);
+                    }
+                }
+            }
+            catch (Exception e) when (RegistryErrors.Know(e))
+            {
+                // Imaging meets the same failure, and says whose it is.
+            }
+        }
+
+        return result;
     }
 
     /// <summary>The wall, once over all editions; and what it found, for people, below <c>obj/</c>.</summary>

@@ -361,7 +361,7 @@ public static class PublishPipeline
         var composer = new ImageComposer(request, run, cache, connections, log);
         var images = released is not null
             ? await composer.AdoptAsync(released, cancellationToken).ConfigureAwait(false)
-            : await composer.ComposeAsync(builds, EditionChecks.Input(request, destinations, endpoints), cancellationToken).ConfigureAwait(false);
+            : await composer.ComposeAsync(builds, EditionChecks.Input(request, destinations, endpoints), selected.Succeeded ? selected.Value.Taking : [], overwrite, cancellationToken).ConfigureAwait(false);
         if (images is null)
         {
             return;
@@ -371,6 +371,12 @@ public static class PublishPipeline
         if (!await SecretChecks.SearchAsync(request, run, images, destinations, endpoints, connections, log, cancellationToken).ConfigureAwait(false))
         {
             return;
+        }
+
+        // After the search: what is adopted holds what was searched.
+        if (selected.Succeeded && await WithAdoptedAsync(images, run, version, selected.Value.Taking, overwrite, connections, log, cancellationToken).ConfigureAwait(false) is { } adopted)
+        {
+            images = adopted;
         }
 
         run.Report = run.Report with { Images = images };
@@ -408,8 +414,11 @@ public static class PublishPipeline
             return;
         }
 
+        var journal = new JournalPlace(Path.GetFullPath(Path.Combine(request.LayoutDirectory, "..", Journal.FileName)), request.Project, version.Version, facts.Git.Commit);
+        await TellJournalAsync(journal, run, log, cancellationToken).ConfigureAwait(false);
         log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
-        var transfer = await TransferStage.RunAsync(new(plan.Value, version, overwrite, cache), connections, anonymous, history, log, cancellationToken).ConfigureAwait(false);
+        var transfer = await TransferStage.RunAsync(
+            new(plan.Value, version, overwrite, cache) { Journal = journal, NotesScope = facts.Git.RootDirectory ?? request.ProjectDirectory }, connections, anonymous, history, log, cancellationToken).ConfigureAwait(false);
         cache.Trim();
         diagnostics.AddRange(transfer.Errors);
         run.Report = run.Report with { Transfer = transfer };
@@ -419,6 +428,50 @@ public static class PublishPipeline
             new(transfer, MismatchPolicy.Parse(request.VisibilityMismatch)!, request.TryVisibilityApi), connections, anonymous, log.Ask, cancellationToken).ConfigureAwait(false);
         diagnostics.AddRange(verification.Diagnostics);
         run.Report = run.Report with { Verification = verification };
+    }
+
+    /// <summary>The images with those in their places that destinations have already in other compressed bytes; null: the layout could not be written, which an error has said.</summary>
+    private static async Task<IReadOnlyList<EditionImage>?> WithAdoptedAsync(
+        IReadOnlyList<EditionImage> images, PublishRun run, VersionFacts version, IReadOnlyList<Destination> taking, HashSet<string> overwrite, RegistryConnections connections, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var result = new List<EditionImage>();
+        foreach (var image in images)
+        {
+            result.Add(image);
+            try
+            {
+                if (await Adoption.FindAsync(image, version, [.. taking.Where(d => d.Edition == image.Edition)], overwrite, connections, cancellationToken).ConfigureAwait(false) is { } adopted)
+                {
+                    result[^1] = adopted.Image;
+                    run.Tell(log, $"{adopted.At} names {adopted.Image.Digest}, which is this image in other compressed bytes ({image.Digest}, of another .NET version). That digest is taken everywhere");
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                run.Diagnostics.Add(ImagingStage.LayoutProblem(image.Image.LayoutDirectory, e));
+                return null;
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>One line about what an earlier publish left, if it left anything. It is a hint, and decides nothing.</summary>
+    private static async Task TellJournalAsync(JournalPlace place, PublishRun run, IPublishLog log, CancellationToken cancellationToken)
+    {
+        var (entry, why) = await Journal.ReadAsync(place, cancellationToken).ConfigureAwait(false);
+        if (why.Length > 0)
+        {
+            run.Note(log, $"The journal {Journal.FileName} beside the layout is ignored: {why}");
+        }
+        else if (entry is { IsThis: true, Pending.Length: > 0 })
+        {
+            run.Tell(log, $"An earlier publish of {entry.Version} left pending: {entry.Pending}. This one goes on from there");
+        }
+        else if (entry is { Pending.Length: > 0 })
+        {
+            run.Tell(log, $"An earlier publish, of {entry.Version}{(entry.Commit is null ? string.Empty : $" (commit {entry.Commit})")}, left pending: {entry.Pending}. Publish that commit again to finish it; its journal is not this publish's, and is ignored");
+        }
     }
 
     /// <summary>What is wrong with a registry or credential is said before compiling takes minutes; and whether compiling is needed at all.</summary>

@@ -34,6 +34,16 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
         }
     }
 
+    /// <summary>The digest that a reference stands for in this build; null if there is none.</summary>
+    /// <param name="request">Not <c>scratch</c>.</param>
+    /// <param name="cancellationToken">Stops the requests.</param>
+    /// <exception cref="IOException">The place can't be read (<see cref="RegistryErrors.Know"/>).</exception>
+    public async Task<Digest?> FindAsync(BaseImageRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return (await ReferencedOnceAsync(request, connections.Open(request.Place!), cancellationToken).ConfigureAwait(false))?.Descriptor.Digest;
+    }
+
     /// <summary>An image without layers and without config.</summary>
     private static BaseImage Scratch(BaseImageRequest request)
     {
@@ -50,12 +60,7 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
 
     private async Task<Outcome<BaseImage>> ResolveAsync(BaseImageRequest request, IImageRepository repository, CancellationToken cancellationToken)
     {
-        if (!_referenced.TryGetValue((request.Place!, request.Reference), out var referenced))
-        {
-            referenced = await ReferencedAsync(request, repository, cancellationToken).ConfigureAwait(false);
-            _referenced.Add((request.Place!, request.Reference), referenced);
-        }
-
+        var referenced = await ReferencedOnceAsync(request, repository, cancellationToken).ConfigureAwait(false);
         if (referenced is null)
         {
             return Outcome<BaseImage>.Failure(DiagnosticCodes.BaseImageMissing.Report(request.Place is RepositoryReference { Host: var host }
@@ -101,6 +106,17 @@ public sealed class BaseImageSource(RegistryConnections connections, ImageCache 
         return Rank(platform, request.Platform) is null
             ? WrongPlatform(request, [platform])
             : Outcome<BaseImage>.Success(new(request, referenced.Descriptor.Digest, manifest.Descriptor.MediaType, config, layers, listed ?? platform));
+    }
+
+    private async Task<ManifestContent?> ReferencedOnceAsync(BaseImageRequest request, IImageRepository repository, CancellationToken cancellationToken)
+    {
+        if (!_referenced.TryGetValue((request.Place!, request.Reference), out var referenced))
+        {
+            referenced = await ReferencedAsync(request, repository, cancellationToken).ConfigureAwait(false);
+            _referenced.Add((request.Place!, request.Reference), referenced);
+        }
+
+        return referenced;
     }
 
     /// <summary>What the reference names now. By HEAD, where the registry counts other reads (Docker Hub), and then from the cache.</summary>

@@ -115,6 +115,13 @@ public sealed record DestinationPlan(
     /// <summary>What the package will be born as and why, one line; or null.</summary>
     public string? Note { get; init; }
 
+    /// <summary>
+    /// The immutable tags of other images, of what the floating tags stand for, that were there when this was planned; null: not asked for, because no
+    /// such tag is written, or the registry does not list its tags. What is there after a floating tag was written and is not among these, another publish
+    /// brought meanwhile.
+    /// </summary>
+    public IReadOnlySet<string>? Listed { get; init; }
+
     /// <summary>Whether anything at all is written there.</summary>
     public bool HasWork => MissingManifests.Count > 0 || Blobs.Any(b => b.Action != BlobAction.Skip) || Tags.Any(t => t.Action != TagAction.Keep);
 }

@@ -164,7 +164,9 @@ public static class PlanningStage
                     tag, input.Version.Kind, ours, theirs, input.OverwriteTags.Contains(tag.Name), history, destination.ToString(), cancellationToken).ConfigureAwait(false);
                 if (diagnostic is not null)
                 {
-                    diagnostics.Add(diagnostic);
+                    diagnostics.Add(diagnostic.Code == DiagnosticCodes.ImmutableTagTaken.Code && theirs is not null
+                        ? diagnostic with { Message = $"{diagnostic.Message} {await ImageDifference.DescribeAsync(image, theirs.Digest, client, cancellationToken).ConfigureAwait(false)}".TrimEnd() }
+                        : diagnostic);
                 }
 
                 if (plan is not null)
@@ -173,12 +175,34 @@ public static class PlanningStage
                 }
             }
 
-            return (new(destination, edition, ours, blobs, missing, tags, seen.Seen) { Observation = seen, CreatePrivate = verdict.CreatePrivate, Note = verdict.Note }, diagnostics);
+            var listed = await ListAsync(client, tags, input, cancellationToken).ConfigureAwait(false);
+            return (new(destination, edition, ours, blobs, missing, tags, seen.Seen) { Listed = listed, Observation = seen, CreatePrivate = verdict.CreatePrivate, Note = verdict.Note }, diagnostics);
         }
         catch (Exception e) when (RegistryErrors.Know(e))
         {
             diagnostics.Add(RegistryErrors.AtDestination(e, destination.ToString()));
             return (null, diagnostics);
+        }
+    }
+
+    /// <summary>The immutable tags there are of what those floating tags stand for that will be written; null where there is nothing to know, or it can't be known.</summary>
+    private static async Task<IReadOnlySet<string>?> ListAsync(IImageRepository client, IReadOnlyList<TagPlan> tags, PlanningInput input, CancellationToken cancellationToken)
+    {
+        var floating = tags.Where(t => t.Action != TagAction.Keep).Select(t => t.Tag).Where(t => TagRanking.IsRanked(t, input.Version, input.Revision)).ToList();
+        if (floating.Count == 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            var listed = await client.ListTagsAsync(cancellationToken).ConfigureAwait(false);
+            return floating.SelectMany(t => TagRanking.Candidates(t, input.Version, input.Revision, listed)).Select(c => c.Tag).ToHashSet(StringComparer.Ordinal);
+        }
+        catch (Exception e) when (RegistryErrors.Know(e))
+        {
+            // Not every registry lists tags, and not for every credential. What is not known repairs nothing.
+            return null;
         }
     }
 

@@ -48,6 +48,11 @@ public static class TagPolicy
 
         if (!tag.Floating)
         {
+            if (kind == BuildKinds.Branch && IsOnAnotherBase(ours, theirs))
+            {
+                return (new(tag, TagAction.Keep, theirs.Digest, $"stays: the same commit was built before, on the base image {theirs.BaseDigest}; this build is on {ours.BaseDigest}"), null);
+            }
+
             return (null, DiagnosticCodes.ImmutableTagTaken.Report(
                 $"{where}: the tag {tag.Name} names {theirs.Digest} and would become {ours.Digest}; {Difference(ours, theirs)} An immutable tag never changes what it names: release a new version, or name the tag in RegistrySdkOverwriteTag."));
         }
@@ -65,6 +70,17 @@ public static class TagPolicy
             ? (plan, null)
             : (new(tag, TagAction.Move, theirs.Digest, "what it named has no version to compare"), DiagnosticCodes.UnlabelledMove.Report(
                 $"{where}: the floating tag {tag.Name} names {theirs.Digest}, whose version label is '{RegistryClient.Clean(theirs.Version ?? "none")}'; it is moved without knowing whether forwards."));
+    }
+
+    /// <summary>Whether two images are of one version and commit, and on different base images: the base's tag moved in between.</summary>
+    /// <param name="ours">The image of this build.</param>
+    /// <param name="theirs">The other.</param>
+    public static bool IsOnAnotherBase(ImageIdentity ours, ImageIdentity theirs)
+    {
+        ArgumentNullException.ThrowIfNull(ours);
+        ArgumentNullException.ThrowIfNull(theirs);
+        return ours.Version is not null && ours.Version == theirs.Version && ours.Revision is not null && ours.Revision == theirs.Revision
+            && Digest.TryParse(ours.BaseDigest, out var here) && Digest.TryParse(theirs.BaseDigest, out var there) && here != there;
     }
 
     private static TagPlan? ByVersion(ImageTag tag, ImageIdentity ours, ImageIdentity theirs)

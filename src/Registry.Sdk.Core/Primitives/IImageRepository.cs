@@ -45,6 +45,9 @@ public interface IImageRepository
     /// <summary>Whether the repository is there for the credentials in use.</summary>
     Task<bool> RepositoryExistsAsync(CancellationToken cancellationToken);
 
+    /// <summary>All tags, in whatever order they are kept; empty if the repository is not there.</summary>
+    Task<IReadOnlyList<string>> ListTagsAsync(CancellationToken cancellationToken);
+
     /// <summary>Opens an upload session; by this the right to write is proven.</summary>
     Task<UploadSession> StartUploadAsync(CancellationToken cancellationToken);
 

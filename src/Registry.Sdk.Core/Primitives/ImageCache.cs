@@ -39,6 +39,9 @@ public sealed class ImageCache
     /// <summary>No cache: nothing is there, and nothing is kept.</summary>
     public static ImageCache None { get; } = new(string.Empty, 0);
 
+    /// <summary>Absolute path of its folder, for what else is kept there (notes of where blobs lie); null: no cache.</summary>
+    internal string? Root => _directory;
+
     /// <summary>
     /// Where the cache is if the user does not say: <c>registry-sdk</c> below <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, on Windows below the user's
     /// local application data. Source: XDG Base Directory Specification. Null: nowhere.

@@ -156,6 +156,10 @@ public sealed class LayoutRepository(LayoutDirectory layout) : IImageRepository
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> ListTagsAsync(CancellationToken cancellationToken)
+        => GuardAsync<IReadOnlyList<string>>("read", async () => [.. (await ReadIndexAsync(cancellationToken).ConfigureAwait(false))?.Tags ?? []]);
+
+    /// <inheritdoc/>
     public Task<bool> RepositoryExistsAsync(CancellationToken cancellationToken)
         => GuardAsync("read", async () => await ReadIndexAsync(cancellationToken).ConfigureAwait(false) is not null);
 

@@ -52,7 +52,7 @@ public static class ConsoleReport
         lines.AddRange(plan.LeftOut.Select(l => $"    {l.Destination}: left out, {l.Why}"));
         if (report.PlanOnly)
         {
-            lines.AddRange(plan.Destinations.SelectMany(d => d.Tags.Select(t => $"    {d.Destination}: {t.Tag.Name} {t.Action.ToString().ToLowerInvariant()} ({t.Why}){(t.Current is null ? string.Empty : $", names {t.Current}")}")));
+            lines.AddRange(plan.Destinations.SelectMany(d => d.Tags.Select(t => $"    {d.Destination}: {Planned(t, d.Image.Digest)}")));
             lines.Add("    planned only: nothing was sent");
         }
         else
@@ -110,7 +110,7 @@ public static class ConsoleReport
             {
                 rows.Add([
                     destination.Destination.ToString(),
-                    string.Join(" ", result.Tags.Select(t => t.State == TagState.Pending ? t.Tag.Name + "(pending)" : t.State == TagState.Kept && t.Before != destination.Image.Digest ? t.Tag.Name + "(kept)" : t.Tag.Name)),
+                    string.Join(" ", result.Tags.Select(t => t.State == TagState.Pending ? t.Tag.Name + "(pending)" : t.State == TagState.Kept && t.Before != destination.Image.Digest ? t.Tag.Name + "(kept)" : t.State == TagState.Repaired ? t.Tag.Name + "(repaired)" : t.Tag.Name)),
                     Bytes(result.BytesSent),
                     Bytes(result.BytesMounted),
                     Bytes(result.BytesSkipped),
@@ -123,6 +123,15 @@ public static class ConsoleReport
         return rows.Select(r => string.Join("  ", r.Select((cell, c) => cell.PadRight(widths[c]))).TrimEnd());
     }
 
+    /// <summary>What is planned for a tag: from, to and why.</summary>
+    private static string Planned(TagPlan tag, Digest ours) => tag.Action switch
+    {
+        TagAction.Create => $"{tag.Tag.Name} create as {ours} ({tag.Why})",
+        TagAction.Move => $"{tag.Tag.Name} move from {tag.Current} to {ours} ({tag.Why})",
+        _ when tag.Current == ours => $"{tag.Tag.Name} keep at {tag.Current} ({tag.Why})",
+        _ => $"{tag.Tag.Name} keep at {tag.Current}, not {ours} ({tag.Why})",
+    };
+
     // A tag that did not move, or moved from something, is worth a line; created ones are in the table.
     private static IEnumerable<string> Notes(PublishReport report)
     {
@@ -132,11 +141,15 @@ public static class ConsoleReport
             {
                 if (tag.State == TagState.Moved)
                 {
-                    yield return $"    {destination.Destination}: {tag.Tag.Name} moved from {tag.Before} ({tag.Why})";
+                    yield return $"    {destination.Destination}: {tag.Tag.Name} moved from {tag.Before} to {destination.Image.Digest} ({tag.Why})";
+                }
+                else if (tag.State == TagState.Repaired)
+                {
+                    yield return $"    {destination.Destination}: {tag.Tag.Name} moved from {tag.Before?.ToString() ?? "nothing"} to {destination.Image.Digest}, and on to {tag.Now} ({tag.Why})";
                 }
                 else if (tag.State == TagState.Kept && tag.Before != destination.Image.Digest)
                 {
-                    yield return $"    {destination.Destination}: {tag.Tag.Name} kept at {tag.Before} ({tag.Why})";
+                    yield return $"    {destination.Destination}: {tag.Tag.Name} kept at {tag.Before}, not {destination.Image.Digest} ({tag.Why})";
                 }
             }
         }

@@ -71,7 +71,7 @@ public static class GitHubReport
             foreach (var d in transfer.Destinations)
             {
                 text.Append("| ").Append(Escape(d.Destination.ToString())).Append(" | ")
-                    .AppendJoin(", ", d.Tags.Select(t => Escape(t.Tag.Name) + (t.State == TagState.Pending ? " **pending**" : t.State == TagState.Kept ? " (kept)" : string.Empty)))
+                    .AppendJoin(", ", d.Tags.Select(t => Escape(t.Tag.Name) + (t.State == TagState.Pending ? " **pending**" : t.State == TagState.Kept ? " (kept)" : t.State == TagState.Repaired ? " (repaired)" : string.Empty)))
                     .Append(" | ").Append(ConsoleReport.Bytes(d.BytesSent)).Append(" | ").Append(ConsoleReport.Bytes(d.BytesMounted)).Append(" | ").Append(ConsoleReport.Bytes(d.BytesSkipped)).Append(" |\n");
             }
 

@@ -144,8 +144,8 @@ public static class Receipt
                 ["name"] = plan.Destination.ToString(),
                 ["digest"] = result?.HoldsImage == true ? plan.Image.Digest.ToString() : null,
                 ["tags"] = new JsonArray([.. result is not null
-                    ? result.Tags.Select(t => Tag(t.Tag.Name, StateWord(t.State), t.Before, t.Why))
-                    : plan.Tags.Select(t => Tag(t.Tag.Name, $"planned:{t.Action.ToString().ToLowerInvariant()}", t.Current, t.Why))]),
+                    ? result.Tags.Select(t => Tag(t.Tag.Name, StateWord(t.State), t.Before, Now(t, plan.Image.Digest), t.Why))
+                    : plan.Tags.Select(t => Tag(t.Tag.Name, $"planned:{t.Action.ToString().ToLowerInvariant()}", t.Current, t.Action == TagAction.Keep ? t.Current : plan.Image.Digest, t.Why))]),
                 ["bytesSent"] = result?.BytesSent ?? 0,
                 ["bytesMounted"] = result?.BytesMounted ?? 0,
                 ["bytesSkipped"] = result?.BytesSkipped ?? 0,
@@ -174,8 +174,15 @@ public static class Receipt
         }
     }
 
-    private static JsonObject Tag(string name, string state, Digest? before, string why)
-        => new() { ["name"] = name, ["state"] = state, ["before"] = before?.ToString(), ["why"] = why };
+    private static JsonObject Tag(string name, string state, Digest? before, Digest? after, string why)
+        => new() { ["name"] = name, ["state"] = state, ["before"] = before?.ToString(), ["after"] = after?.ToString(), ["why"] = why };
+
+    private static Digest? Now(TagResult tag, Digest ours) => tag.State switch
+    {
+        TagState.Created or TagState.Moved => ours,
+        TagState.Kept => tag.Now ?? tag.Before,
+        _ => tag.Now,
+    };
 
     internal static string StateWord(TagState state) => state.ToString().ToLower(CultureInfo.InvariantCulture);
 

@@ -10,7 +10,14 @@ namespace Registry.Sdk.Core.Transfer;
 /// <param name="Version">Output of the Versioning stage.</param>
 /// <param name="OverwriteTags"><c>RegistrySdkOverwriteTag</c>, for tags that changed since they were planned.</param>
 /// <param name="Cache">The user's cache, where base layers of earlier publishes may be.</param>
-public sealed record TransferInput(Plan Plan, VersionFacts Version, IReadOnlySet<string> OverwriteTags, ImageCache Cache);
+public sealed record TransferInput(Plan Plan, VersionFacts Version, IReadOnlySet<string> OverwriteTags, ImageCache Cache)
+{
+    /// <summary>Where the journal is kept; null: nowhere.</summary>
+    public JournalPlace? Journal { get; init; }
+
+    /// <summary>Absolute folder of the source repository, else of the project: what is published out of it shares notes of where layers lie. Null: no notes.</summary>
+    public string? NotesScope { get; init; }
+}
 
 /// <summary>How a tag ended.</summary>
 public enum TagState
@@ -24,8 +31,13 @@ public enum TagState
     /// <summary>It named another image and was moved.</summary>
     Moved,
 
-    /// <summary>It should have been written and was not. The next publish of the same commit does it.</summary>
+    /// <summary>It should have been written and was not, or whether it was is not known. The next publish of the same commit does it.</summary>
     Pending,
+
+    /// <summary>
+    /// A floating tag that was written, and then moved on to a newer image that another publish had brought at the same time (<see cref="TagResult.Now"/>).
+    /// </summary>
+    Repaired,
 }
 
 /// <summary>One tag's end.</summary>
@@ -33,7 +45,11 @@ public enum TagState
 /// <param name="State">How it ended.</param>
 /// <param name="Before">What it named before, or null.</param>
 /// <param name="Why">The reason, in a few words.</param>
-public sealed record TagResult(ImageTag Tag, TagState State, Digest? Before, string Why);
+public sealed record TagResult(ImageTag Tag, TagState State, Digest? Before, string Why)
+{
+    /// <summary>What it names now; null: nothing, or it is not known (<see cref="TagState.Pending"/>).</summary>
+    public Digest? Now { get; init; }
+}
 
 /// <summary>What happened at one destination.</summary>
 public sealed record DestinationResult

@@ -100,6 +100,20 @@ public class TagPolicyTests
     }
 
     [Theory]
+    [InlineData(Branch, "1.0.0", "a", 2, true)]
+    [InlineData(Release, "1.0.0", "a", 2, false)] // a release is composed on its first base again; here it was not
+    [InlineData(Branch, "1.0.1", "a", 2, false)]
+    [InlineData(Branch, "1.0.0", "b", 2, false)]
+    [InlineData(Branch, "1.0.0", "a", 1, false)]
+    public async Task Of_a_branch_a_commit_that_was_built_on_another_base_keeps_its_tag(BuildKinds kind, string theirVersion, string theirCommit, byte theirBase, bool stays)
+    {
+        var (plan, diagnostic) = await DecideAsync(
+            false, kind, Image(Ours, "1.0.0", "a", 0) with { BaseDigest = Digest.Of([1]).ToString() }, Image(Theirs, theirVersion, theirCommit, 0) with { BaseDigest = Digest.Of([theirBase]).ToString() });
+        Assert.Equal((stays, stays ? null : "RSDK5005"), (plan is { Action: TagAction.Keep }, diagnostic?.Code));
+        Assert.Equal(stays, plan?.Why.Contains(Digest.Of([2]).ToString(), StringComparison.Ordinal) ?? false);
+    }
+
+    [Theory]
     [InlineData("", "1.0.0: v1.0.0 | v1.0 v1 latest")]
     [InlineData("latest;edge;v1.0.0", "1.0.0: v1.0.0 | edge latest")] // one the rules know keeps what they say of it
     [InlineData("edge", "1.0.0: | edge")]

@@ -38,8 +38,8 @@ public class ReportTests
                 "ghcr.io/a/b: outsiders are refused (private)",
                 "docker.io/a/b: outsiders are refused; make it public at https://hub.docker.com/repository/docker/a/b/settings",
                 "quay.io/a/b: left out, it does not take release builds (On)",
-                $"ghcr.io/a/b: v1.2 moved from {Before} (1.2.2 to 1.2.3)",
-                $"ghcr.io/a/b: latest kept at {Before} (names the newer 2.0.0)",
+                $"ghcr.io/a/b: v1.2 moved from {Before} to {Image} (1.2.2 to 1.2.3)",
+                $"ghcr.io/a/b: latest kept at {Before}, not {Image} (names the newer 2.0.0)",
             ],
             ConsoleReport.Lines(Finished()).Select(l => Regex.Replace(l.Trim(), " {2,}", "  "))); // widths are below
 
