@@ -83,33 +83,24 @@ public static class Judge
     private static Dictionary<string, HashSet<string>> Pending(string work)
     {
         var pending = new Dictionary<string, HashSet<string>>(StringComparer.Ordinal);
-        if (Read(Release.Receipt(work)) is { } receipt)
-        {
-            foreach (var destination in receipt["images"]!.AsArray().SelectMany(i => i!["destinations"]!.AsArray()))
-            {
-                Add(destination!["name"]!.GetValue<string>(), (destination["tags"] as JsonArray ?? []).Where(t => t!["state"]!.GetValue<string>() == "pending").Select(t => t!["name"]!.GetValue<string>()));
-            }
-        }
-
+        var said = (Read(Release.Receipt(work))?["images"] as JsonArray ?? []).SelectMany(i => i!["destinations"]!.AsArray());
         foreach (var file in Directory.Exists(work) ? Directory.EnumerateFiles(work, "journal.json", SearchOption.AllDirectories) : [])
         {
-            foreach (var destination in Read(file)?["destinations"] as JsonArray ?? [])
-            {
-                Add(destination!["name"]!.GetValue<string>(), (destination["pending"] as JsonArray ?? []).Select(t => t!.GetValue<string>()));
-            }
+            said = said.Concat(Read(file)?["destinations"] as JsonArray ?? []);
         }
 
-        return pending;
-
-        void Add(string name, IEnumerable<string> tags)
+        foreach (var destination in said)
         {
+            var name = destination!["name"]!.GetValue<string>();
             if (!pending.TryGetValue(name, out var known))
             {
                 pending.Add(name, known = new(StringComparer.Ordinal));
             }
 
-            known.UnionWith(tags);
+            known.UnionWith((destination["tags"] as JsonArray ?? []).Where(t => t!["state"]!.GetValue<string>() == "pending").Select(t => t!["name"]!.GetValue<string>()));
         }
+
+        return pending;
     }
 
     private static JsonNode? Read(string file)

@@ -106,14 +106,16 @@ public sealed class JudgeTests(MatrixFixture fixture) : IClassFixture<MatrixFixt
         }
 
         var rest = Release.Tags(Release.New).Where(t => t != "latest" && (state != "one tag, receipt of less" || t != "v1")).ToList();
+        // Receipt and journal say it in the same words.
+        var tags = string.Join(',', rest.Select(t => $$"""{"name":"{{t}}","state":"pending"}"""));
+        var destinations = $$"""[{"name":"{{Hub}}","tags":[{{tags}},{"name":"latest","state":"moved"}]}]""";
         if (state.StartsWith("one tag, receipt", StringComparison.Ordinal))
         {
-            var tags = string.Join(',', rest.Select(t => $$"""{"name":"{{t}}","state":"pending"}"""));
-            Write(Release.Receipt(work), $$"""{"images":[{"destinations":[{"name":"{{Hub}}","tags":[{{tags}},{"name":"latest","state":"moved"}]}]}]}""");
+            Write(Release.Receipt(work), $$"""{"images":[{"destinations":{{destinations}} }]}""");
         }
         else if (state == "one tag, journal")
         {
-            Write(Path.Combine(work, "obj", "Release", "registry-sdk", "journal.json"), $$"""{"destinations":[{"name":"{{Hub}}","pending":[{{string.Join(',', rest.Select(t => $"\"{t}\""))}}]}]}""");
+            Write(Path.Combine(work, "obj", "Release", "registry-sdk", "journal.json"), $$"""{"destinations":{{destinations}} }""");
         }
 
         static void Write(string file, string text)
