@@ -54,6 +54,7 @@ public sealed class Matrix : IAsyncDisposable
         Fault.Answer("403 denied", EmulatorFaults.GhcrSporadicDenialAsync),
         Fault.ExpireTokens,
         Fault.StaleTag(2),
+        Fault.StaleTag(FaultRule.ForGood),
         Fault.ImmutableTags(),
         Fault.ImmutableTags(409),
         Fault.RefuseMount(),
@@ -170,7 +171,7 @@ public sealed class Matrix : IAsyncDisposable
         {
             "cut answer" or "wrong body" => request.ResponseBytes > 0,
             "cut request" => request.RequestBytes > 0,
-            "stale reads" or "immutable tags" => isTagPut,
+            "stale reads" or "stale reads that stay" or "immutable tags" => isTagPut,
             "no mount" => request.PathAndQuery.Contains("?mount=", StringComparison.Ordinal),
             "lost session" => isUpload && request.Method != "POST",
             "wrong digest" => request.PathAndQuery.Contains("/manifests/", StringComparison.Ordinal) || isUpload,

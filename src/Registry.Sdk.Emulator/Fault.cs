@@ -101,7 +101,7 @@ public sealed class Fault
 
     /// <summary>A tag that is written is read as before, as from a replica that lags behind. Other requests are let alone.</summary>
     /// <param name="reads">How many reads of the tag lie; <see cref="FaultRule.ForGood"/>: all.</param>
-    public static Fault StaleTag(int reads) => new("stale reads", (script, context) =>
+    public static Fault StaleTag(int reads) => new(reads == FaultRule.ForGood ? "stale reads that stay" : "stale reads", (script, context) =>
     {
         script.MakeStale(context, reads);
         return Task.FromResult(false);
