@@ -11,8 +11,8 @@ public sealed class CutTests(MatrixFixture fixture) : IClassFixture<MatrixFixtur
     [Fact]
     public async Task A_publish_cut_anywhere_leaves_old_new_or_pending_and_the_next_run_finishes()
     {
-        var cuts = fixture.Matrix.Sample(80, Seed);
-        // Each kind twice (once and for good), or the sample says less than its size.
+        var cuts = fixture.Matrix.Sample(60, Seed);
+        // Each kind at least, or the sample says less than its size.
         Assert.Equal(Matrix.Kinds.Select(k => k.Name).Distinct().Order(), cuts.Select(c => c.Kind.Name).Distinct().Order());
         var results = new CutResult[cuts.Count];
 
