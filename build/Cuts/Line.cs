@@ -53,7 +53,7 @@ public sealed class Line : IAsyncDisposable
             var (safe, most) = (seed % 3) switch
             {
                 0 => (0.3, 60_000),
-                1 => (0.05, 9_000),
+                1 => (0.0, 3_500),
                 _ => (0.0, 2_500),
             };
             for (var i = 0; i < proxies.Count; i++)
