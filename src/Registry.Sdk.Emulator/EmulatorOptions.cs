@@ -73,6 +73,9 @@ public sealed class EmulatorOptions
     /// </summary>
     public Func<HttpContext, Task<bool>>? Intercept { get; init; }
 
+    /// <summary>Faults by number or by pattern, asked after <see cref="Intercept"/>. One script serves one server. <see langword="null"/>: none.</summary>
+    public FaultScript? Faults { get; init; }
+
     /// <summary>
     /// Told one line for what a person should know: something that looks like a real secret was presented (its value is not in the
     /// text), or a request failed by a bug of the emulator. The same lines go to <see cref="LogFile"/>.

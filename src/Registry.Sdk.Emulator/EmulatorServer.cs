@@ -78,6 +78,7 @@ public sealed class EmulatorServer : IAsyncDisposable
                 EmulatorPersonality.DockerHub => new DockerHubPersonality(options, store, tokens, blobs),
                 _ => new PlainPersonality(options),
             };
+            options.Faults?.Bind(store, tokens, personality);
             WarnOfRealSecrets(options, log, personality);
             var endpoints = new RegistryEndpoints(options, store, personality);
             var administration = new RegistryEndpoints(options, store, new AdministratorPersonality(personality));

@@ -56,7 +56,7 @@ internal sealed class RequestLog : IDisposable
             SetStatus(entry, context);
             return Task.CompletedTask;
         });
-        context.Features.Set<IHttpRequestLifetimeFeature>(new AbortObserver(context.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>(), entry));
+        context.Features.Set<IHttpRequestLifetimeFeature>(new AbortObserver(context.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>(), context.Response, entry));
         context.Request.Body = new CountingStream(context.Request.Body, entry);
         context.Response.Body = new CountingStream(context.Response.Body, entry);
         _entries.Enqueue(entry);
@@ -158,7 +158,7 @@ internal sealed class RequestLog : IDisposable
         };
     }
 
-    private sealed class AbortObserver(IHttpRequestLifetimeFeature inner, Entry entry) : IHttpRequestLifetimeFeature
+    private sealed class AbortObserver(IHttpRequestLifetimeFeature inner, HttpResponse response, Entry entry) : IHttpRequestLifetimeFeature
     {
         public CancellationToken RequestAborted
         {
@@ -169,6 +169,12 @@ internal sealed class RequestLog : IDisposable
         public void Abort()
         {
             entry.Aborted = true;
+            if (!response.HasStarted)
+            {
+                // Also where the answer was ready and its loss is the fault.
+                entry.Status = 0;
+            }
+
             inner.Abort();
         }
     }

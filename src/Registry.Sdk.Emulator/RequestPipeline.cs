@@ -44,6 +44,11 @@ internal sealed class RequestPipeline(
                 return;
             }
 
+            if (options.Faults is { } faults && await faults.InterceptAsync(context))
+            {
+                return;
+            }
+
             if (context.Connection.LocalPort == blobs.Address?.Port)
             {
                 await blobs.AnswerAsync(context);

@@ -809,7 +809,7 @@ public sealed partial class RegistryClient : IImageRepository
         }
 
         var fromPrivate = IsPrivateLiteral(endpoint.BaseAddress.Host);
-        return !toLoopback && (!toPrivate || fromPrivate)
+        return !toLoopback && !RegistryHost.MayBeLoopbackName(address.Host) && (!toPrivate || fromPrivate)
             && (address.Scheme == Uri.UriSchemeHttps || (address.Scheme == Uri.UriSchemeHttp && endpoint.IsInsecure && fromPrivate && toPrivate));
     }
 
@@ -820,11 +820,7 @@ public sealed partial class RegistryClient : IImageRepository
             return false;
         }
 
-        if (address.IsIPv4MappedToIPv6)
-        {
-            address = address.MapToIPv4();
-        }
-
+        address = RegistryHost.Reached(address);
         var b = address.GetAddressBytes();
         // fd00:ec2::254 is the IPv6 twin of 169.254.169.254.
         return b.Length == 4 ? b[0] is 169 && b[1] is 254 : address.IsIPv6LinkLocal || (b[0] == 0xfd && b[1] == 0 && b[2] == 0x0e && b[3] == 0xc2);
@@ -837,11 +833,7 @@ public sealed partial class RegistryClient : IImageRepository
             return false;
         }
 
-        if (address.IsIPv4MappedToIPv6)
-        {
-            address = address.MapToIPv4();
-        }
-
+        address = RegistryHost.Reached(address);
         var b = address.GetAddressBytes();
         return b.Length == 4
             ? b[0] is 0 or 10 or 127 || (b[0] == 172 && b[1] is >= 16 and < 32) || (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254) || (b[0] == 100 && b[1] is >= 64 and < 128)

@@ -56,6 +56,34 @@ public sealed record RegistryHost
             || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
     }
 
+    /// <summary>
+    /// Whether a host name leads to this machine where resolvers do what RFC 6761, 6.3 says (<c>x.localhost</c>, a trailing dot). Not all do: so nothing is
+    /// spoken to it in the clear, but no registry may name it either.
+    /// </summary>
+    internal static bool MayBeLoopbackName(string host)
+    {
+        var name = host.TrimEnd('.');
+        return IsLoopbackName(name) || name.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>
+    /// The IPv4 address that an IPv6 address stands for, where it does: mapped and compatible (RFC 4291, 2.5.5), NAT64 (RFC 6052), 6to4 (RFC 3056). Else
+    /// itself.
+    /// </summary>
+    internal static IPAddress Reached(IPAddress address)
+    {
+        var b = address.GetAddressBytes();
+        if (b.Length == 4)
+        {
+            return address;
+        }
+
+        var isEmbedded = address.IsIPv4MappedToIPv6
+            || (b is [0, 0x64, 0xff, 0x9b, ..] && !b.AsSpan(4, 8).ContainsAnyExcept((byte)0))
+            || (!b.AsSpan(0, 12).ContainsAnyExcept((byte)0) && b[12] != 0);
+        return isEmbedded ? new(b.AsSpan(12)) : b[0] == 0x20 && b[1] == 2 ? new(b.AsSpan(2, 4)) : address;
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 }
