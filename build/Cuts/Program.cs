@@ -73,7 +73,7 @@ static void Say(CutResult result, int done, int count)
         Console.Error.WriteLine(line);
     }
 
-    if (done % 50 == 0 || done == count)
+    if (done % 10 == 0 || done == count)
     {
         Console.Error.WriteLine($"{done} of {count}");
     }
