@@ -29,15 +29,17 @@ internal sealed class PublishRun
     public void Note(IPublishLog log, string text)
     {
         log.Stage(text);
-        Report = Report with { Notes = [.. Report.Notes, text] };
+        Keep(text);
     }
 
     /// <summary>Says something that nobody may miss, though it is no warning: on the console of every publish, and in the receipt.</summary>
     public void Tell(IPublishLog log, string text)
     {
         log.Ask(text);
-        Report = Report with { Notes = [.. Report.Notes, text] };
+        Keep(text);
     }
+
+    private void Keep(string text) => Report = Report with { Notes = [.. Report.Notes, text] };
 
     /// <summary>Looked at before anything is sent: what the user raised to an error by then must not be told after the push.</summary>
     public bool HasErrors()

@@ -208,7 +208,7 @@ public static class VerifyPipeline
                 if (first.Destination.Visibility != destination.Visibility && first.Destination.Visibility != Visibility.Undeclared && destination.Visibility != Visibility.Undeclared)
                 {
                     diagnostics.Add(DiagnosticCodes.DeclaredTwice.Report(
-                        $"{destination} is declared {first.Destination.Visibility.ToString().ToLowerInvariant()} in {PlainText.Of(from)} and {destination.Visibility.ToString().ToLowerInvariant()} in {PlainText.Of(project.Name)}. Correct one Visibility."));
+                        $"{destination} is declared {VisibilityNames.ToWord(first.Destination.Visibility)} in {PlainText.Of(from)} and {VisibilityNames.ToWord(destination.Visibility)} in {PlainText.Of(project.Name)}. Correct one Visibility."));
                     continue;
                 }
 

@@ -23,12 +23,18 @@ public sealed record DistributionOptions
 
     /// <summary>Answer uploads with relative Location headers, as some registries do.</summary>
     public bool RelativeUrls { get; init; }
+
+    /// <summary>The port that is tried first, for tests of what happens where it is taken.</summary>
+    public int? FirstPort { get; init; }
 }
 
 /// <summary>A real Distribution (docker-registry) on a loopback port, with storage of its own.</summary>
 public sealed class DistributionServer : IAsyncDisposable
 {
+    private const string NameHeader = "X-Test-Server";
+
     private readonly TempDirectory directory = new("reg");
+    private readonly string name = Guid.NewGuid().ToString("N");
     private readonly DistributionOptions options;
     private ServerProcess? server;
 
@@ -145,7 +151,7 @@ public sealed class DistributionServer : IAsyncDisposable
 
         for (var attempt = 1; ; attempt++)
         {
-            Port = ServerProcess.FindFreePort();
+            Port = attempt == 1 && options.FirstPort is { } first ? first : ServerProcess.FindFreePort();
             try
             {
                 await LaunchAsync();
@@ -169,7 +175,7 @@ public sealed class DistributionServer : IAsyncDisposable
               filesystem: { rootdirectory: "{{StorageDirectory}}" }
               cache: { blobdescriptor: inmemory }
               delete: { enabled: {{(options.Delete ? "true" : "false")}} }
-            http: { addr: "{{IpAddress}}", relativeurls: {{(options.RelativeUrls ? "true" : "false")}} }
+            http: { addr: "{{IpAddress}}", relativeurls: {{(options.RelativeUrls ? "true" : "false")}}, headers: { {{NameHeader}}: ["{{name}}"] } }
             {{auth}}
             {{(options.CacheOf is { } upstream ? $"proxy: {{ remoteurl: \"{upstream}\" }}" : "")}}
             """);
@@ -182,7 +188,8 @@ public sealed class DistributionServer : IAsyncDisposable
                 try
                 {
                     using var response = await client.GetAsync(new Uri("v2/", UriKind.Relative), cancellationToken);
-                    return response.StatusCode is HttpStatusCode.OK or HttpStatusCode.Unauthorized;
+                    // Who answers must be ours: where another server was given the port first, ours takes a while to end, and two registries would be one.
+                    return response.Headers.TryGetValues(NameHeader, out var names) && names.Contains(name, StringComparer.Ordinal);
                 }
                 catch (HttpRequestException)
                 {
@@ -190,10 +197,5 @@ public sealed class DistributionServer : IAsyncDisposable
                 }
             },
             TimeSpan.FromSeconds(30));
-        // Whoever answered must be the process we started: had somebody else taken the port, ours would be ending now.
-        if (server.HasExited)
-        {
-            throw new InvalidOperationException($"The registry ended:\n{server.ReadLog()}");
-        }
     }
 }

@@ -32,6 +32,9 @@ internal sealed class ServerProcess : IAsyncDisposable
         exec "$@" >>"$log" 2>&1 3<&- </dev/null
         """;
 
+    // Test processes run side by side: each begins somewhere else.
+    private static int lastPort = Random.Shared.Next();
+
     private readonly Process process;
     private bool disposed;
 
@@ -115,11 +118,28 @@ internal sealed class ServerProcess : IAsyncDisposable
         process.Dispose();
     }
 
-    /// <summary>A loopback port that was free a moment ago. Another process may take it first, so starting a server must be tried again.</summary>
+    /// <summary>
+    /// A loopback port that was free a moment ago and that no other call of this process gets. Below the range that Linux takes ports from by itself
+    /// (32768 and up, ip(7)), so no outgoing connection and no listener on port 0 is given it meanwhile. Another process may still take it first, so
+    /// starting a server must be tried again.
+    /// </summary>
     public static int FindFreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        const int First = 20000;
+        const int Count = 12000;
+        while (true)
+        {
+            var port = First + ((Interlocked.Increment(ref lastPort) & int.MaxValue) % Count);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                // The next one.
+            }
+        }
     }
 }

@@ -108,7 +108,7 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
                 // 404 without being asked for credentials, or with a token for this very repository, is public too: an outsider may read, there is only nothing yet.
                 found = await AskAsync(byContent: ReadsContent && mayRead).ConfigureAwait(false);
             }
-            catch (RegistryException e) when (IsRefusal(e) && mayRead && evidence is [.., { Request: var last }] && last.StartsWith("HEAD ", StringComparison.Ordinal))
+            catch (RegistryException e) when (e.IsRefusal && mayRead && evidence is [.., { Request: var last }] && last.StartsWith("HEAD ", StringComparison.Ordinal))
             {
                 // A newcomer's pull is a GET: some servers refuse HEAD alone, and what passes for closed must be.
                 found = await AskAsync(byContent: true).ConfigureAwait(false);
@@ -116,7 +116,7 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
 
             return new(ObservedVisibility.Public, evidence, null) { IsServed = found is not null };
         }
-        catch (RegistryException e) when (IsRefusal(e))
+        catch (RegistryException e) when (e.IsRefusal)
         {
             return new(ObservedVisibility.Refused, evidence, null);
         }
@@ -132,8 +132,6 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
                 ? (await client.GetManifestAsync(reference, cancellationToken).ConfigureAwait(false))?.Descriptor.Digest
                 : await client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false),
             isTriedOnce: LooksOnce);
-
-        static bool IsRefusal(RegistryException e) => e.Failure is RegistryFailure.CredentialsMissing or RegistryFailure.Denied or RegistryFailure.CredentialsRefused;
     }
 
     private async Task<bool> HasCredentialAsync(RepositoryReference repository, CancellationToken cancellationToken)

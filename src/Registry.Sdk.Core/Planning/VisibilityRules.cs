@@ -69,11 +69,18 @@ public static class VisibilityRules
     {
         ArgumentNullException.ThrowIfNull(destination);
         ArgumentNullException.ThrowIfNull(edition);
-        return destination is { Visibility: Visibility.Undeclared, Repository.Host.IsLoopback: false } && observed == ObservedVisibility.Public
-            && edition.License.Length > 0 && !LicensePolicy.IsOpenSource(edition.License)
+        return observed == ObservedVisibility.Public && MayNotBePublic(destination, edition)
             ? DiagnosticCodes.RestrictedEditionIsPublic.Report(
                 $"{destination}: anyone can read it, and the licence of {(edition.Edition.Length > 0 ? $"the edition {edition.Edition}" : "the project")} is {edition.License}, which is not open source. {consequence} Make the repository private and declare Visibility=\"private\", or name another destination.")
             : null;
+    }
+
+    /// <summary>Whether a destination that declares nothing gets an edition that is not open source: then it may not be public.</summary>
+    public static bool MayNotBePublic(Destination destination, EditionImage edition)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        ArgumentNullException.ThrowIfNull(edition);
+        return destination is { Visibility: Visibility.Undeclared, Repository.Host.IsLoopback: false } && edition.License.Length > 0 && !LicensePolicy.IsOpenSource(edition.License);
     }
 
     /// <summary>
@@ -108,7 +115,7 @@ public static class VisibilityRules
 
     private static VisibilityVerdict JudgeClosed(Destination destination, RepositoryReference repository, Observation seen, RegistryEndpoint endpoint, Birth? birth)
     {
-        var word = Word(destination);
+        var word = VisibilityNames.ToWord(destination.Visibility);
 
         // What is public once at GitHub has no way back but deleting it.
         var close = $"Make the repository {word} {PackageServices.SettingsPlace(endpoint, repository, seen.IsOrganization)}{(PackageServices.Of(endpoint) == PackageService.GitHub ? " (GitHub makes no public package private again: delete it there)" : string.Empty)}, or correct its Visibility.";
@@ -160,7 +167,7 @@ public static class VisibilityRules
         var host = destination.Repository!.Host;
         var item = host.Name == "ghcr.io" ? string.Empty : $", named by <RegistrySdkCredential Include=\"{host}\" PasswordVariable=\"CR_PAT\" />";
         return Stop(DiagnosticCodes.CouldBeBornPublic.Report(
-            $"{destination} is declared {Word(destination)}, but does not exist, and its first push could make it readable by more people: {why}. At GitHub what is public once can't be made private. Nothing was sent. Push it once with a classic personal access token in CR_PAT (https://{PackageServices.WebServer(endpoint)}/settings/tokens/new?scopes=write:packages){item}: then it is born private."));
+            $"{destination} is declared {VisibilityNames.ToWord(destination.Visibility)}, but does not exist, and its first push could make it readable by more people: {why}. At GitHub what is public once can't be made private. Nothing was sent. Push it once with a classic personal access token in CR_PAT (https://{PackageServices.WebServer(endpoint)}/settings/tokens/new?scopes=write:packages){item}: then it is born private."));
     }
 
     private static VisibilityVerdict JudgeOpen(Destination destination, RepositoryReference repository, Observation seen, RegistryEndpoint endpoint, Birth? birth)
@@ -195,7 +202,6 @@ public static class VisibilityRules
 
     private static string Whose(Birth birth) => birth.Pusher == GitHubPusher.Person ? "a personal access token" : $"the workflow's token of {birth.Repository}";
 
-    private static string Word(Destination destination) => destination.Visibility == Visibility.Private ? "private" : "internal";
 
     private static string Because(string why) => why.Length > 0 ? $": {why.TrimEnd('.')}" : string.Empty;
 

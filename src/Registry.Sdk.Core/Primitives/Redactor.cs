@@ -79,25 +79,18 @@ public sealed class Redactor
 
     /// <summary>.NET names a proxy that refuses as the environment does, with its password.</summary>
     private static bool NamesProxy(Exception exception)
-    {
-        for (var e = exception; e is not null; e = e.InnerException)
-        {
-            if (e is HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError })
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+        => AnyOf(exception, e => e is HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError });
 
     /// <summary>.NET quotes a chunk's header that it can't read in hexadecimal digits: nobody reads them, and they may be anything.</summary>
     internal static bool QuotesHexadecimal(Exception exception)
+        => AnyOf(exception, e => e is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } or HttpIOException { HttpRequestError: HttpRequestError.InvalidResponse }
+            && e.Message.Contains("chunk", StringComparison.OrdinalIgnoreCase));
+
+    private static bool AnyOf(Exception exception, Func<Exception, bool> isSo)
     {
         for (var e = exception; e is not null; e = e.InnerException)
         {
-            if (e is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } or HttpIOException { HttpRequestError: HttpRequestError.InvalidResponse }
-                && e.Message.Contains("chunk", StringComparison.OrdinalIgnoreCase))
+            if (isSo(e))
             {
                 return true;
             }

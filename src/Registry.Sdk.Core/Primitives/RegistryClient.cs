@@ -397,7 +397,7 @@ public sealed partial class RegistryClient : IImageRepository
         {
             throw NotARegistry("GET tags/list", "something else than JSON");
         }
-        catch (RegistryException e) when (e.Failure is RegistryFailure.Denied or RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused)
+        catch (RegistryException e) when (e.IsRefusal)
         {
             // GHCR and Docker Hub hide what is not there behind «denied».
             return false;

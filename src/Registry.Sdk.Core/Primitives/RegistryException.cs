@@ -47,6 +47,9 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
     /// <summary>What kind.</summary>
     public RegistryFailure Failure { get; } = failure;
 
+    /// <summary>Whether it is a registry's no to who asks, and not one to be waited for.</summary>
+    public bool IsRefusal => Failure is RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused or RegistryFailure.Denied;
+
     /// <summary>Which registry.</summary>
     public RegistryHost Host { get; } = host;
 

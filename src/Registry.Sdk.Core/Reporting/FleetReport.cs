@@ -248,10 +248,9 @@ public static class FleetReporting
         _ => "unknown",
     };
 
-    private static string? Declared(PackageFinding p)
-        => p.Package.Destination.Visibility == Visibility.Undeclared ? null : p.Package.Destination.Visibility.ToString().ToLowerInvariant();
+    private static string? Declared(PackageFinding p) => VisibilityNames.DeclaredWord(p.Package.Destination.Visibility);
 
-    private static string? Seen(PackageFinding p) => p.Seen == ObservedVisibility.NotObserved ? null : p.Seen.ToString().ToLowerInvariant();
+    private static string? Seen(PackageFinding p) => VisibilityNames.ToWord(p.Seen);
 
     private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 

@@ -152,9 +152,9 @@ public static class Receipt
                 ["seconds"] = Math.Round(result?.Duration.TotalSeconds ?? 0, 3),
                 ["visibility"] = new JsonObject
                 {
-                    ["declared"] = plan.Destination.Visibility == Visibility.Undeclared ? null : plan.Destination.Visibility.ToString().ToLowerInvariant(),
-                    ["before"] = Word(plan.Observed),
-                    ["after"] = seen is null ? null : Word(seen.Observed),
+                    ["declared"] = VisibilityNames.DeclaredWord(plan.Destination.Visibility),
+                    ["before"] = VisibilityNames.ToWord(plan.Observed),
+                    ["after"] = seen is null ? null : VisibilityNames.ToWord(seen.Observed),
                     ["api"] = (seen?.Observation ?? plan.Observation).Package?.Visibility,
                     ["linkedRepository"] = (seen?.Observation ?? plan.Observation).Package?.LinkedRepository,
                     ["click"] = seen?.Click,
@@ -186,5 +186,4 @@ public static class Receipt
 
     internal static string StateWord(TagState state) => state.ToString().ToLower(CultureInfo.InvariantCulture);
 
-    private static string? Word(ObservedVisibility observed) => observed == ObservedVisibility.NotObserved ? null : observed.ToString().ToLowerInvariant();
 }

@@ -109,7 +109,7 @@ public static class TransferStage
             // open source. By digest alone nobody finds the image; by a tag everybody does.
             if (_work.Exists(w => w.Plan.Tags.Any(t => t.Action != TagAction.Keep)))
             {
-                await ForAllAsync(LookAgainAsync, _work.Where(w => w.Plan.Destination is { Repository: not null, Visibility: Visibility.Private or Visibility.Internal } || MayNotBePublic(w)), cancellationToken).ConfigureAwait(false);
+                await ForAllAsync(LookAgainAsync, _work.Where(w => w.Plan.Destination is { Repository: not null, Visibility: Visibility.Private or Visibility.Internal } || VisibilityRules.MayNotBePublic(w.Plan.Destination, w.Plan.Image)), cancellationToken).ConfigureAwait(false);
                 if (!_errors.IsEmpty)
                 {
                     return Result();
@@ -262,7 +262,7 @@ public static class TransferStage
                 return;
             }
 
-            var word = destination.Visibility == Visibility.Private ? "private" : "internal";
+            var word = VisibilityNames.ToWord(destination.Visibility);
             if (seen.Seen == ObservedVisibility.Public)
             {
                 work.WasFoundPublic = true;
@@ -275,8 +275,6 @@ public static class TransferStage
                     $"{destination} is declared {word}, but right before the first tag it could not be found out who can read it: {seen.Why.TrimEnd('.')}. No tag was written there or anywhere. Publish again: what arrived is not sent twice."));
             }
         }
-
-        private static bool MayNotBePublic(Work work) => VisibilityRules.JudgeLicense(work.Plan.Destination, ObservedVisibility.Public, work.Plan.Image, string.Empty) is not null;
 
         private async Task ProvePushRightAsync(Work work, CancellationToken cancellationToken)
         {

@@ -112,7 +112,7 @@ public static class FleetStage
                 Report(DiagnosticCodes.ComposeImageRefused, $"{where} can't be pulled whole: {e.Message}. Publish it again.");
             }
         }
-        catch (Exception e) when (RepositoryLook.IsRefusal(e))
+        catch (RegistryException e) when (e.IsRefusal)
         {
             // The verdict is the newcomer's alone. What the same run found out with credentials makes it a better message.
             var known = looks.Keys.FirstOrDefault(l => l.Destination.Repository == image.Name.Repository);
@@ -123,14 +123,15 @@ public static class FleetStage
 
             var endpoint = world.Connections.Endpoint(image.Name.Repository.Host);
             var owner = known?.IsOrganization;
+            var place = PackageServices.SettingsPlace(endpoint, image.Name.Repository, owner);
             var orBuilt = images.Exists(i => i.IsBuilt) ? ", or set pull_policy: build if it is never to be pulled" : string.Empty;
             links = known?.IsGone == true ? [] : PackageServices.SettingsPages(endpoint, image.Name.Repository, owner);
             Report(DiagnosticCodes.ComposeImageRefused, $"a newcomer can't pull {where}: " + (known switch
             {
                 { IsGone: true } => $"it is not there. Publish it, or correct image:{orBuilt}.",
-                { Destination.Visibility: Visibility.Private or Visibility.Internal } => $"it is declared {known.Destination.Visibility.ToString().ToLowerInvariant()}, and what a compose file names has to be public. Make it public {PackageServices.SettingsPlace(endpoint, image.Name.Repository, owner)} and declare it so, or name another image{orBuilt}.",
-                { Api: { } api } => $"it is {api}. Make it public {PackageServices.SettingsPlace(endpoint, image.Name.Repository, owner)}, or correct image:{orBuilt}.",
-                _ => $"it is not public, or not there. Make it public {PackageServices.SettingsPlace(endpoint, image.Name.Repository, owner)}, or correct image:{orBuilt}.",
+                { Destination.Visibility: Visibility.Private or Visibility.Internal } => $"it is declared {VisibilityNames.ToWord(known.Destination.Visibility)}, and what a compose file names has to be public. Make it public {place} and declare it so, or name another image{orBuilt}.",
+                { Api: { } api } => $"it is {api}. Make it public {place}, or correct image:{orBuilt}.",
+                _ => $"it is not public, or not there. Make it public {place}, or correct image:{orBuilt}.",
             }));
         }
         catch (RegistryException e)
@@ -236,7 +237,7 @@ public static class FleetStage
             {
                 Report(e.IsPlatform ? DiagnosticCodes.PlatformsIncomplete : DiagnosticCodes.ContentIncomplete, $"{_shown}: {e.Message}. Publish it again.");
             }
-            catch (Exception e) when (RepositoryLook.IsRefusal(e))
+            catch (RegistryException e) when (e.IsRefusal)
             {
                 Report(
                     IsPublic ? DiagnosticCodes.ContentIncomplete : DiagnosticCodes.NotReadable,
@@ -265,9 +266,11 @@ public static class FleetStage
         /// <summary>Whether it was told that it is not there, or that nobody of its owner's name is.</summary>
         public bool IsGone => _observation.HasNoOwner || (_observation.Package is null && _observation is { Seen: ObservedVisibility.Missing, Api: ApiVerdict.NotFound });
 
-        private IReadOnlyList<string> Pages => PackageServices.SettingsPages(world.Connections.Endpoint(Repository.Host), Repository, IsOrganization);
+        private RegistryEndpoint Endpoint => world.Connections.Endpoint(Repository.Host);
 
-        private string Place => PackageServices.SettingsPlace(world.Connections.Endpoint(Repository.Host), Repository, IsOrganization);
+        private IReadOnlyList<string> Pages => PackageServices.SettingsPages(Endpoint, Repository, IsOrganization);
+
+        private string Place => PackageServices.SettingsPlace(Endpoint, Repository, IsOrganization);
 
         private string Login => $"Log in (docker login {Repository.Host}), or add <RegistrySdkCredential Include=\"{Repository.Host}\" UsernameVariable=\"…\" PasswordVariable=\"…\" />.";
 
@@ -308,7 +311,7 @@ public static class FleetStage
             {
                 tags = await look.TagsAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception e) when (RepositoryLook.IsRefusal(e) && !IsPublic)
+            catch (RegistryException e) when (e.IsRefusal && !IsPublic)
             {
                 // Missing, or closed to this account too.
             }
@@ -339,7 +342,7 @@ public static class FleetStage
 
             // An account was told so; to an outsider missing and closed look the same, and to a token that may not ask GitHub or Docker Hub as well. A
             // workflow's own token sees the packages that are linked to its repository, and no others (wire-facts 3.4).
-            var isAnswered = (_observation.Api == ApiVerdict.NotFound && !isWorkflow) || PackageServices.Of(world.Connections.Endpoint(Repository.Host)) == PackageService.Other;
+            var isAnswered = (_observation.Api == ApiVerdict.NotFound && !isWorkflow) || PackageServices.Of(Endpoint) == PackageService.Other;
             var isToldMissing = !isThere && (IsPublic || (_observation.Seen == ObservedVisibility.Missing && isAnswered));
             if (isToldMissing && Destination.IsOptional)
             {
@@ -379,7 +382,7 @@ public static class FleetStage
                 return;
             }
 
-            var word = declared.ToString().ToLowerInvariant();
+            var word = VisibilityNames.ToWord(declared);
             if (declared == Visibility.Public && !IsPublic)
             {
                 _links = Pages;
@@ -395,7 +398,7 @@ public static class FleetStage
                 _links = Pages;
                 Report(DiagnosticCodes.VisibilityDiffers, $"it is declared {word}, and is {api}. Change it {Place}, or correct its Visibility.");
             }
-            else if (api is null && !IsPublic && IsOrganization != false && PackageServices.Of(world.Connections.Endpoint(Repository.Host)) == PackageService.GitHub)
+            else if (api is null && !IsPublic && IsOrganization != false && PackageServices.Of(Endpoint) == PackageService.GitHub)
             {
                 // To an outsider private and internal look the same, and of an organisation's package only the API tells them apart.
                 var why = $"an outsider is refused, and whether it is private or internal could not be found out: {(_observation.ApiWhy.Length > 0 ? _observation.ApiWhy.TrimEnd('.') : "no API is asked")}";
@@ -475,7 +478,7 @@ public static class FleetStage
                 {
                     return await ask().ConfigureAwait(false) ? what : null;
                 }
-                catch (Exception e) when (RepositoryLook.IsRefusal(e))
+                catch (RegistryException e) when (e.IsRefusal)
                 {
                     return null;
                 }

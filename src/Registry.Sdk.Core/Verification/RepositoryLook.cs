@@ -72,10 +72,6 @@ internal sealed class RepositoryLook(RegistryClient client, Uri address, bool is
     /// <summary>Where the credential in use came from; null while none was shown.</summary>
     public string? CredentialSource => client.CredentialSource;
 
-    /// <summary>Whether a failure is a registry's no to who asks, and not one to be waited for.</summary>
-    public static bool IsRefusal(Exception exception)
-        => exception is RegistryException { Failure: RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused or RegistryFailure.Denied };
-
     /// <summary>All tags.</summary>
     public Task<IReadOnlyList<string>> TagsAsync(CancellationToken cancellationToken)
         => AskAsync("GET", "tags/list", () => client.ListTagsAsync(cancellationToken), t => string.Create(CultureInfo.InvariantCulture, $"{t.Count} tags"), cancellationToken);

@@ -133,7 +133,7 @@ public static class VerificationStage
                 var begun = clock.GetTimestamp();
                 var button = PackageServices.Of(connections.Endpoint(destination.Repository!.Host)) == PackageService.GitHub ? " (Danger Zone, Change visibility)" : string.Empty;
                 var left = IsSaidPublic(destination, seen) ? "published, and public as the service's own API says, but outsiders are refused"
-                    : $"published, one click left: make it {Word(destination)} {Place(destination, seen)}{button}";
+                    : $"published, one click left: make it {VisibilityNames.ToWord(destination.Visibility)} {Place(destination, seen)}{button}";
                 ask($"{destination}: {left}. It is waited for, {Throttling.InWords(input.Mismatch.Wait)} at most.");
                 for (var poll = FirstPoll; !IsAsDeclared(destination, seen) && !_leaks && input.Mismatch.Wait - clock.GetElapsedTime(begun) is var rest && rest > TimeSpan.Zero; poll = Min(poll + FirstPoll, LastPoll))
                 {
@@ -171,7 +171,7 @@ public static class VerificationStage
         private (Diagnostic? Problem, string? Click) Judge(DestinationResult result, Observation seen, Attempt? attempt)
         {
             var destination = result.Destination;
-            var word = Word(destination);
+            var word = VisibilityNames.ToWord(destination.Visibility);
             if (destination.Visibility != Visibility.Public && destination.Visibility != Visibility.Undeclared)
             {
                 if (IsLeak(destination, seen) || (attempt is not null && IsAsDeclared(destination, seen)))
@@ -227,7 +227,7 @@ public static class VerificationStage
                 ? $" If that can't be chosen there, an owner allows it at https://{server}/organizations/{repository.Owner}/settings/packages."
                 : string.Empty;
             return (input.Mismatch.IsWarning ? warning : error).Report(
-                $"published, one click left: {destination} is declared {Word(destination)}, but {but}{(attempt is null ? string.Empty : $" ({Tried(attempt)})")}. Make it {Word(destination)} {Place(destination, seen)}, then publish again: nothing is sent twice.{policy}{Waited()}");
+                $"published, one click left: {destination} is declared {VisibilityNames.ToWord(destination.Visibility)}, but {but}{(attempt is null ? string.Empty : $" ({Tried(attempt)})")}. Make it {VisibilityNames.ToWord(destination.Visibility)} {Place(destination, seen)}, then publish again: nothing is sent twice.{policy}{Waited()}");
         }
 
         private string Waited() => input.Mismatch.Wait == TimeSpan.Zero ? string.Empty
@@ -264,7 +264,6 @@ public static class VerificationStage
         private static bool MayBeClicked(Destination destination, Observation seen)
             => (destination.Visibility == Visibility.Public && IsRefused(seen)) || (destination.Visibility == Visibility.Internal && seen.Package?.Visibility == "private");
 
-        private static string Word(Destination destination) => destination.Visibility.ToString().ToLower(CultureInfo.InvariantCulture);
 
         private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
     }

@@ -39,6 +39,18 @@ public sealed class RegistryTests
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(new Uri("v2/kit/hello/tags/list", UriKind.Relative))).StatusCode);
     }
 
+    /// <summary>Two registries that are one would make tests of several registries pass or fail by chance.</summary>
+    [Fact]
+    public async Task A_port_that_another_registry_has_is_not_taken_for_ours()
+    {
+        await using var first = await DistributionServer.StartAsync();
+        await using var second = await DistributionServer.StartAsync(new DistributionOptions { FirstPort = first.Port });
+
+        Assert.NotEqual(first.Port, second.Port);
+        await Image().PushAsync($"{first.Address}/kit/hello:v1");
+        await Assert.ThrowsAsync<ProcessFailedException>(() => DigestAsync($"docker://{second.Address}/kit/hello:v1"));
+    }
+
     [Theory]
     [InlineData(true, HttpStatusCode.Accepted)]
     [InlineData(false, HttpStatusCode.MethodNotAllowed)]

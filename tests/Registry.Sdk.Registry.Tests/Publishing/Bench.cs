@@ -420,6 +420,10 @@ internal static class Answers
         return true;
     }
 
+    /// <summary>An error as the distribution specification has it.</summary>
+    public static Task<bool> ErrorAsync(HttpContext context, int status, string code)
+        => WithAsync(context, status, "application/json", $$"""{"errors":[{"code":"{{code}}","message":"no"}]}""");
+
     public static Task<bool> Html(HttpContext context) => WithAsync(context, 200, "text/html; charset=utf-8", "<!doctype html><title>Sign in</title>");
 
     public static Task<bool> Nothing(HttpContext context) => WithAsync(context, 200, null, "");

@@ -69,7 +69,7 @@ public sealed class ComposeVerifyTests : IAsyncLifetime
                 return false;
             }
 
-            await Answers.ErrorAsync(context, 404, "BLOB_UNKNOWN");
+            await Publishing.Answers.ErrorAsync(context, 404, "BLOB_UNKNOWN");
             return true;
         };
         var broken = (await bench.RunAsync()).EnsureNotGood();

@@ -290,7 +290,7 @@ public sealed class VerifyTests : IAsyncLifetime
                 return false;
             }
 
-            await Answers.ErrorAsync(context, 404, "MANIFEST_UNKNOWN");
+            await Publishing.Answers.ErrorAsync(context, 404, "MANIFEST_UNKNOWN");
             return true;
         };
 

@@ -155,10 +155,5 @@ public sealed class KilledPublishTests
     }
 
     private static IReadOnlyList<Row> Rows()
-        => [.. Table.Split('\n').Where(l => !l.StartsWith('#') && l.Trim().Length > 0).Select((line, index) =>
-        {
-            var cells = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            Assert.Equal(6, cells.Length);
-            return new Row(index, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5]);
-        })];
+        => [.. TextTable.Rows(Table, 6).Select((cells, index) => new Row(index, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5]))];
 }

@@ -335,10 +335,5 @@ public sealed class MatrixTests
     }
 
     private static IReadOnlyList<Row> Rows(string table)
-        => [.. table.Split('\n').Where(l => !l.StartsWith('#') && l.Trim().Length > 0).Select((line, index) =>
-        {
-            var cells = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            Assert.Equal(7, cells.Length);
-            return new Row(index, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] == "-" ? [] : cells[5].Split(','), cells[6]);
-        })];
+        => [.. TextTable.Rows(table, 7).Select((cells, index) => new Row(index, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] == "-" ? [] : cells[5].Split(','), cells[6]))];
 }
