@@ -102,37 +102,13 @@ public sealed class ReleasedImageSource(RegistryConnections connections)
         foreach (var layer in image.Platforms.SelectMany(OwnLayers).DistinctBy(l => l.Descriptor.Digest))
         {
             var path = image.BlobPath(layer.Descriptor.Digest);
-            if (layer.Source is null || await IsThereAsync(path, layer.Descriptor, cancellationToken).ConfigureAwait(false))
+            if (layer.Source is not { Place: var place } || await BlobFile.IsWholeAsync(path, layer.Descriptor, cancellationToken).ConfigureAwait(false))
             {
                 continue;
             }
 
-            await WholeFile.WriteAsync(path, async temporary =>
-            {
-                var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Options = FileOptions.Asynchronous });
-                await using (file.ConfigureAwait(false))
-                {
-                    if (!await connections.Open(layer.Source.Place).CopyBlobToAsync(layer.Descriptor, file, cancellationToken).ConfigureAwait(false))
-                    {
-                        throw RegistryErrors.WrongContent(layer.Source.Place, $"its layer {layer.Descriptor.Digest} is not there.");
-                    }
-                }
-            }, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private static async Task<bool> IsThereAsync(string path, Descriptor blob, CancellationToken cancellationToken)
-    {
-        if (!File.Exists(path))
-        {
-            return false;
-        }
-
-        // What an earlier publish fetched is re-hashed before it is believed.
-        var file = File.OpenRead(path);
-        await using (file.ConfigureAwait(false))
-        {
-            return file.Length == blob.Size && await Digest.OfAsync(file, cancellationToken).ConfigureAwait(false) == blob.Digest;
+            await WholeFile.WriteAsync(
+                path, temporary => BlobFile.DownloadAsync(connections.Open(place), layer.Descriptor, place, temporary, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -1,0 +1,83 @@
+using System.Collections.Concurrent;
+using Registry.Sdk.Core.Imaging;
+using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Primitives;
+
+namespace Registry.Sdk.Core.Transfer;
+
+/// <summary>What is done at one destination, and what has been so far.</summary>
+/// <param name="plan">What was planned for it.</param>
+/// <param name="client">Its repository.</param>
+/// <param name="time">The clock that waits are measured by.</param>
+internal sealed class DestinationWork(DestinationPlan plan, IImageRepository client, TimeProvider time)
+{
+    /// <summary>A registry may take a moment until it shows what it accepted.</summary>
+    public static readonly TimeSpan[] ReadBackDelays = [TimeSpan.Zero, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)];
+
+    /// <summary>The upload that proved the push right and has not taken a blob yet.</summary>
+    public UploadSession? Session;
+    public long Sent;
+    public long Mounted;
+    public long Skipped;
+
+    public DestinationPlan Plan { get; } = plan;
+
+    public ComposedImage Image => Plan.Image.Image;
+
+    public IImageRepository Client { get; } = client;
+
+    public HashSet<Digest> Layers { get; } = plan.Image.Image.Platforms.SelectMany(p => p.Layers).Select(l => l.Descriptor.Digest).ToHashSet();
+
+    public ConcurrentDictionary<string, TagResult> Tags { get; } = new(StringComparer.Ordinal);
+
+    public TimeSpan Duration { get; set; }
+
+    public bool HoldsImage { get; set; }
+
+    public bool WasFoundPublic { get; set; }
+
+    public IReadOnlyList<Evidence> Evidence { get; set; } = [];
+
+    /// <summary>Gives up the upload that proved the push right, where no blob took it.</summary>
+    public async Task CancelSessionAsync(CancellationToken cancellationToken)
+    {
+        if (Interlocked.Exchange(ref Session, null) is { } session)
+        {
+            await Client.CancelUploadAsync(session, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public async Task ReadBackAsync(string reference, Digest expected, CancellationToken cancellationToken)
+    {
+        var found = await ReadBackAsync(reference, expected, null, cancellationToken).ConfigureAwait(false);
+        if (found != expected)
+        {
+            throw NotThere(reference, expected, found);
+        }
+    }
+
+    /// <summary>Reads what was written, with patience for a registry that shows it late.</summary>
+    /// <returns>What was expected; or what somebody else wrote, seen twice.</returns>
+    public async Task<Digest?> ReadBackAsync(string reference, Digest expected, Digest? before, CancellationToken cancellationToken)
+    {
+        Digest? found = null;
+        Digest? third = null;
+        foreach (var delay in ReadBackDelays)
+        {
+            await Task.Delay(delay, time, cancellationToken).ConfigureAwait(false);
+            found = await Client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false);
+            // The old digest right after a write is lag. A third one that stays is another publish's.
+            if (found == expected || (found is not null && found != before && found == third))
+            {
+                return found;
+            }
+
+            third = found;
+        }
+
+        throw NotThere(reference, expected, found);
+    }
+
+    private IOException NotThere(string reference, Digest expected, Digest? found)
+        => RegistryErrors.WrongContent(Plan.Destination.Place, $"{reference} was written as {expected} but reads back as {found?.ToString() ?? "missing"}.");
+}

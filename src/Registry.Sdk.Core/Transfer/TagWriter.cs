@@ -1,0 +1,214 @@
+using Registry.Sdk.Core.Planning;
+using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Versioning;
+
+namespace Registry.Sdk.Core.Transfer;
+
+/// <summary>Writes tags at destinations that hold everything: looks before and after each, and repairs what another publish wrote at the same moment.</summary>
+/// <param name="input">What is transferred.</param>
+/// <param name="history">The commit history.</param>
+/// <param name="journal">Is told of each tag that ended.</param>
+/// <param name="progress">Hears how it goes on.</param>
+/// <param name="report">Takes errors.</param>
+internal sealed class TagWriter(TransferInput input, ICommitHistory history, JournalWriter journal, ITransferProgress progress, Action<Diagnostic> report)
+{
+    // Publishes that write one tag in turns: each looks again, and the newest stays. More turns than publishes can take are somebody's quarrel.
+    private const int MostTurns = 5;
+
+    /// <summary>The tags of one round at one destination, one after the other: GHCR refuses the second of two at once now and then.</summary>
+    public async Task WriteAsync(DestinationWork work, Func<ImageTag, bool> round, CancellationToken cancellationToken)
+    {
+        var written = new List<ImageTag>();
+        foreach (var planned in work.Plan.Tags.Where(t => t.Action != TagAction.Keep && round(t.Tag)))
+        {
+            var theirs = await ImageReader.ReadAsync(work.Client, planned.Tag.Name, work.Plan.Ours, cancellationToken).ConfigureAwait(false);
+            if (!await WriteTagAsync(work, planned.Tag, theirs, planned, cancellationToken).ConfigureAwait(false))
+            {
+                return;
+            }
+
+            if (planned.Tag.Floating && work.Tags[planned.Tag.Name].State is TagState.Created or TagState.Moved)
+            {
+                written.Add(planned.Tag);
+            }
+        }
+
+        await RepairAsync(work, written, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes a tag, looking before and after; false if it is to name something else, which an error has said.</summary>
+    /// <param name="work">The destination.</param>
+    /// <param name="tag">The tag.</param>
+    /// <param name="theirs">What it names right before.</param>
+    /// <param name="planned">What was planned for it, which holds as long as it names what it named then; null: it is decided anew.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    private async Task<bool> WriteTagAsync(DestinationWork work, ImageTag tag, ImageIdentity? theirs, TagPlan? planned, CancellationToken cancellationToken)
+    {
+        var ours = work.Plan.Ours;
+        for (var turn = 0; turn < MostTurns; turn++)
+        {
+            // Someone may have been faster. An immutable tag that appeared meanwhile stops here.
+            var decision = planned;
+            if (decision is null || theirs?.Digest != decision.Current)
+            {
+                var (now, diagnostic) = await TagPolicy.DecideAsync(
+                    tag, input.Version.Kind, ours, theirs, input.OverwriteTags.Contains(tag.Name), history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false);
+                if (now is null)
+                {
+                    report(diagnostic!);
+                    return false;
+                }
+
+                decision = now;
+            }
+
+            if (decision.Action == TagAction.Keep)
+            {
+                // What this run wrote itself in an earlier turn, and finds again, it has written.
+                if (!(work.Tags.TryGetValue(tag.Name, out var before) && before.State is TagState.Created or TagState.Moved && decision.Current == ours.Digest))
+                {
+                    await EndAsync(work, new(tag, TagState.Kept, decision.Current, decision.Why) { Now = decision.Current }).ConfigureAwait(false);
+                }
+
+                return true;
+            }
+
+            // Until it is seen there: a cancellation or a cut leaves it open whether it arrived.
+            work.Tags[tag.Name] = new(tag, TagState.Pending, decision.Current, "sent, and not seen there yet");
+            await work.Client.PutManifestAsync(tag.Name, work.Image.Manifest, cancellationToken).ConfigureAwait(false);
+            var found = await work.ReadBackAsync(tag.Name, ours.Digest, decision.Current, cancellationToken).ConfigureAwait(false);
+            if (found == ours.Digest)
+            {
+                await EndAsync(work, new(tag, decision.Action == TagAction.Create ? TagState.Created : TagState.Moved, decision.Current, decision.Why) { Now = ours.Digest }).ConfigureAwait(false);
+                return true;
+            }
+
+            // Neither what it named before nor ours: another publish wrote it in the same moment.
+            if (!tag.Floating)
+            {
+                work.Tags[tag.Name] = new(tag, TagState.Pending, decision.Current, $"another publish wrote {found}") { Now = found };
+                report(DiagnosticCodes.TagTakenMeanwhile.Report(
+                    $"{work.Plan.Destination}: the immutable tag {tag.Name} was written as {ours.Digest}, and another publish wrote {found} in the same moment. See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag."));
+                return false;
+            }
+
+            progress.Note($"{work.Plan.Destination}: {tag.Name} was written by another publish in the same moment, which names {found}");
+            theirs = await ImageReader.ReadAsync(work.Client, tag.Name, ours, cancellationToken).ConfigureAwait(false);
+            planned = null;
+        }
+
+        report(DiagnosticCodes.TagUnsettled.Report(
+            $"{work.Plan.Destination}: the floating tag {tag.Name} was written {MostTurns} times as {ours.Digest}, and each time named something else right after. See who else writes it, then publish the same commit again."));
+        return false;
+    }
+
+    /// <summary>
+    /// There is no compare-and-swap: between the look and the write of a floating tag another publish may have brought something newer, and moved the tag
+    /// onto it. Its immutable tag is there by then, so the list of tags shows it, and the tag is moved on to that image. So the last writer repairs.
+    /// </summary>
+    private async Task RepairAsync(DestinationWork work, IReadOnlyList<ImageTag> written, CancellationToken cancellationToken)
+    {
+        var (ours, listed) = (work.Plan.Ours, work.Plan.Listed);
+        var ranked = written.Where(t => TagRanking.IsRanked(t, input.Version, ours.Revision) && !input.OverwriteTags.Contains(t.Name)).ToList();
+        if (listed is null || ranked.Count == 0)
+        {
+            return;
+        }
+
+        var named = ranked.ToDictionary(t => t, _ => ours);
+        for (var turn = 0; turn < MostTurns; turn++)
+        {
+            var now = await work.Client.ListTagsAsync(cancellationToken).ConfigureAwait(false);
+            var isDone = true;
+            foreach (var tag in ranked)
+            {
+                var newer = await NewestAsync(work, tag, named[tag], TagRanking.Candidates(tag, input.Version, ours.Revision, now).Where(c => !listed.Contains(c.Tag)), cancellationToken).ConfigureAwait(false);
+                if (newer is not var (name, image))
+                {
+                    continue;
+                }
+
+                isDone = false;
+                named[tag] = image;
+                if (await work.Client.GetManifestAsync(image.Digest.ToString(), cancellationToken).ConfigureAwait(false) is not { } manifest)
+                {
+                    throw RegistryErrors.WrongContent(work.Plan.Destination.Place, $"{name} names {image.Digest}, which is not there.");
+                }
+
+                // Its publish may have moved the tag already, or may have been moved on itself.
+                if (await work.Client.FindManifestAsync(tag.Name, cancellationToken).ConfigureAwait(false) == ours.Digest)
+                {
+                    await work.Client.PutManifestAsync(tag.Name, manifest, cancellationToken).ConfigureAwait(false);
+                    _ = await work.ReadBackAsync(tag.Name, image.Digest, ours.Digest, cancellationToken).ConfigureAwait(false);
+                }
+
+                var before = work.Tags[tag.Name].Before;
+                await EndAsync(work, new(tag, TagState.Repaired, before, $"another publish brought {name} ({image.Digest}) at the same time, which is newer than {ours.Digest}") { Now = image.Digest }).ConfigureAwait(false);
+            }
+
+            if (isDone)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>The newest of those images that are newer than what a floating tag names; null if none is.</summary>
+    private async Task<(string Tag, ImageIdentity Image)?> NewestAsync(DestinationWork work, ImageTag floating, ImageIdentity named, IEnumerable<(string Tag, string? Version)> candidates, CancellationToken cancellationToken)
+    {
+        (string Tag, ImageIdentity Image)? newest = null;
+        foreach (var (name, version) in candidates)
+        {
+            if (await ImageReader.ReadAsync(work.Client, name, work.Plan.Ours, cancellationToken).ConfigureAwait(false) is not { } image)
+            {
+                continue;
+            }
+
+            // What a release's tag says of its version holds, whatever its labels say; a branch's image has to say of which commit it is.
+            image = version is null ? image : image with { Version = version };
+            if (version is null && image.Revision?.StartsWith(name[^7..], StringComparison.Ordinal) != true)
+            {
+                continue;
+            }
+
+            var (decision, _) = await TagPolicy.DecideAsync(
+                floating, input.Version.Kind, newest?.Image ?? named, image, overwrite: false, history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false);
+            if (decision?.Action == TagAction.Keep && image.Digest != (newest?.Image ?? named).Digest)
+            {
+                newest = (name, image);
+            }
+        }
+
+        return newest;
+    }
+
+    /// <summary>
+    /// Once more at every floating tag that was written, when all are: a publish of something older may have looked before we wrote and written after it.
+    /// Where its list of tags already had ours it does not repair, and we do.
+    /// </summary>
+    public async Task LookBackAsync(DestinationWork work, CancellationToken cancellationToken)
+    {
+        foreach (var result in work.Plan.Tags.Select(t => work.Tags.GetValueOrDefault(t.Tag.Name)).OfType<TagResult>().Where(t => t.Tag.Floating && t.State is TagState.Created or TagState.Moved))
+        {
+            var theirs = await ImageReader.ReadAsync(work.Client, result.Tag.Name, work.Plan.Ours, cancellationToken).ConfigureAwait(false);
+            // Back at what it named before is a registry's lag: it has been read back as ours.
+            if (theirs?.Digest == work.Plan.Ours.Digest || theirs?.Digest == result.Before)
+            {
+                continue;
+            }
+
+            progress.Note($"{work.Plan.Destination}: {result.Tag.Name} names {theirs?.Digest.ToString() ?? "nothing"} by now");
+            if (!await WriteTagAsync(work, result.Tag, theirs, null, cancellationToken).ConfigureAwait(false))
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task EndAsync(DestinationWork work, TagResult result)
+    {
+        work.Tags[result.Tag.Name] = result;
+        await journal.UpdateAsync().ConfigureAwait(false);
+        progress.Note($"{work.Plan.Destination}: {result.Tag.Name} {result.State.ToString().ToLowerInvariant()} ({result.Why})");
+    }
+}
