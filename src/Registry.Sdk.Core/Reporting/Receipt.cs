@@ -144,7 +144,7 @@ public static class Receipt
                 ["name"] = plan.Destination.ToString(),
                 ["digest"] = result?.HoldsImage == true ? plan.Image.Digest.ToString() : null,
                 ["tags"] = new JsonArray([.. result is not null
-                    ? result.Tags.Select(t => Tag(t.Tag.Name, StateWord(t.State), t.Before, Now(t, plan.Image.Digest), t.Why))
+                    ? result.Tags.Select(t => Tag(t.Tag.Name, TagStateNames.ToWord(t.State), t.Before, Now(t, plan.Image.Digest), t.Why))
                     : plan.Tags.Select(t => Tag(t.Tag.Name, $"planned:{t.Action.ToString().ToLowerInvariant()}", t.Current, t.Action == TagAction.Keep ? t.Current : plan.Image.Digest, t.Why))]),
                 ["bytesSent"] = result?.BytesSent ?? 0,
                 ["bytesMounted"] = result?.BytesMounted ?? 0,
@@ -183,7 +183,5 @@ public static class Receipt
         TagState.Kept => tag.Now ?? tag.Before,
         _ => tag.Now,
     };
-
-    internal static string StateWord(TagState state) => state.ToString().ToLower(CultureInfo.InvariantCulture);
 
 }

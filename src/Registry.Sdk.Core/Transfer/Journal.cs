@@ -69,7 +69,7 @@ public static class Journal
             var pending = new List<string>();
             foreach (var destination in destinations.OfType<JsonObject>())
             {
-                var tags = (destination["tags"] as JsonArray ?? []).OfType<JsonObject>().Where(t => Text(t["state"]) == Word(TagState.Pending)).Select(t => Text(t["name"])).OfType<string>().ToList();
+                var tags = (destination["tags"] as JsonArray ?? []).OfType<JsonObject>().Where(t => Text(t["state"]) == TagStateNames.ToWord(TagState.Pending)).Select(t => Text(t["name"])).OfType<string>().ToList();
                 if (tags.Count > 0 && Text(destination["name"]) is { } name)
                 {
                     pending.Add($"{RegistryClient.Clean(name)}: {string.Join(", ", tags.Select(RegistryClient.Clean))}");
@@ -102,21 +102,12 @@ public static class Journal
                 {
                     ["name"] = t.Tag.Name,
                     ["floating"] = t.Tag.Floating,
-                    ["state"] = Word(t.State),
+                    ["state"] = TagStateNames.ToWord(t.State),
                     ["before"] = t.Before?.ToString(),
                 })]),
             })]),
         },
         Json);
-
-    private static string Word(TagState state) => state switch
-    {
-        TagState.Kept => "kept",
-        TagState.Created => "created",
-        TagState.Moved => "moved",
-        TagState.Repaired => "repaired",
-        _ => "pending",
-    };
 
     private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) && text.Length > 0 ? text : null;
 }

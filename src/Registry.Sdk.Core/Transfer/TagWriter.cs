@@ -209,6 +209,6 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
     {
         work.Tags[result.Tag.Name] = result;
         await journal.UpdateAsync().ConfigureAwait(false);
-        progress.Note($"{work.Plan.Destination}: {result.Tag.Name} {result.State.ToString().ToLowerInvariant()} ({result.Why})");
+        progress.Note($"{work.Plan.Destination}: {result.Tag.Name} {TagStateNames.ToWord(result.State)} ({result.Why})");
     }
 }

@@ -40,6 +40,13 @@ public enum TagState
     Repaired,
 }
 
+/// <summary>How the ends of tags are written, in messages, journal and receipt.</summary>
+public static class TagStateNames
+{
+    /// <summary>The word for one: <c>kept</c>, <c>created</c>, <c>moved</c>, <c>pending</c>, <c>repaired</c>.</summary>
+    public static string ToWord(TagState state) => state.ToString().ToLowerInvariant();
+}
+
 /// <summary>One tag's end.</summary>
 /// <param name="Tag">The tag.</param>
 /// <param name="State">How it ended.</param>
