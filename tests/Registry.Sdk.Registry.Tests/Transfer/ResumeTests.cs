@@ -33,8 +33,8 @@ public sealed class ResumeTests
         Assert.InRange(client.BytesSentAgain, 0, (long)(0.15 * blob.Size));
         Assert.True(await client.HasBlobAsync(blob, CancellationToken.None));
         Assert.Equal(blob.Size, progress.Last);
-        // Never from the beginning: each cut costs a part of what was on its way, and no more.
-        Assert.InRange(progress.Back, 0, 8 * Megabyte);
+        // Never from the beginning: a cut costs what was on its way, which is less than the stretch between two cuts.
+        Assert.InRange(progress.Back, 0, 20 * Megabyte);
         Assert.Single(emulator.Requests, r => r.Method == "POST");
     }
 
