@@ -6,15 +6,17 @@ using Registry.Sdk.Cuts;
 return args switch
 {
     ["host", var release, var ghcr, var hub, var work] => await Kill.HostAsync(release, ghcr, hub, work),
+    ["racer", .. var destinations] => await RaceHost.ServeAsync(destinations),
     ["matrix", var page, .. var rest] => await MatrixAsync(page, Number(rest, 0, int.MaxValue), Number(rest, 1, 1)),
     ["kill", var page, .. var rest] => await KillAsync(page, Number(rest, 0, 60)),
     ["line", var page, .. var rest] => await LineAsync(page, Number(rest, 0, 200), Number(rest, 1, 1)),
+    ["race", var page, .. var rest] => await RaceAsync(page, Number(rest, 0, 100), Number(rest, 1, 1)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("soak matrix|kill|line PAGE [COUNT [SEED]]");
+    Console.Error.WriteLine("soak matrix|kill|line|race PAGE [COUNT [SEED]]");
     return 2;
 }
 
@@ -66,6 +68,28 @@ static async Task<int> LineAsync(string page, int count, int seed)
     return Report(page, "line", $"{count} runs from seed {seed}, one registry restarted in the middle", results, clock);
 }
 
+static async Task<int> RaceAsync(string page, int rounds, int seed)
+{
+    var clock = Stopwatch.StartNew();
+    await using var race = await Race.StartAsync();
+    var results = new List<RaceResult>();
+    for (var round = 1; round <= rounds; round++)
+    {
+        var result = await race.RunAsync(round, seed);
+        results.Add(result);
+        foreach (var wrong in result.Wrong)
+        {
+            Console.Error.WriteLine($"round {round}, {result.Name}: {wrong}");
+        }
+    }
+
+    var found = results.Count(r => r.Wrong.Count > 0);
+    Table.Write(page, "race", Heading($"{rounds} rounds, seed {seed}", clock), Race.Table(results));
+    Console.WriteLine(Race.Table(results));
+    Console.WriteLine($"{results.Count} rounds, {found} wrong");
+    return found == 0 ? 0 : 1;
+}
+
 static void Say(CutResult result, int done, int count)
 {
     foreach (var line in Table.Wrong([result]))
@@ -82,11 +106,13 @@ static void Say(CutResult result, int done, int count)
 static int Report(string page, string section, string what, IReadOnlyCollection<CutResult> results, Stopwatch clock)
 {
     var wrong = results.Count(r => r.Wrong.Count > 0);
-    Table.Write(page, section, string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:yyyy-MM-dd}, commit {Commit()}: {what}; {clock.Elapsed.TotalMinutes:0} minutes."), results);
+    Table.Write(page, section, Heading(what, clock), Table.Of(results));
     Console.WriteLine(Table.Of(results));
     Console.WriteLine($"{results.Count} tried, {wrong} wrong");
     return wrong == 0 ? 0 : 1;
 }
+
+static string Heading(string what, Stopwatch clock) => string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:yyyy-MM-dd}, commit {Commit()}: {what}; {clock.Elapsed.TotalMinutes:0} minutes.");
 
 static string Commit()
 {
