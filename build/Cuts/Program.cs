@@ -11,12 +11,13 @@ return args switch
     ["kill", var page, .. var rest] => await KillAsync(page, Number(rest, 0, 60)),
     ["line", var page, .. var rest] => await LineAsync(page, Number(rest, 0, 200), Number(rest, 1, 1)),
     ["race", var page, .. var rest] => await RaceAsync(page, Number(rest, 0, 100), Number(rest, 1, 1)),
+    ["stock", var page, .. var rest] => await StockAsync(page, Number(rest, 0, 60), Number(rest, 1, 1)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("soak matrix|kill|line|race PAGE [COUNT [SEED]]");
+    Console.Error.WriteLine("soak matrix|kill|line|race|stock PAGE [COUNT [SEED]]");
     return 2;
 }
 
@@ -89,6 +90,43 @@ static async Task<int> RaceAsync(string page, int rounds, int seed)
     Console.WriteLine($"{results.Count} rounds, {found} wrong");
     return found == 0 ? 0 : 1;
 }
+
+static async Task<int> StockAsync(string page, int count, int seed)
+{
+    var clock = Stopwatch.StartNew();
+    await using var stock = await Stock.CreateAsync();
+    var tables = new System.Text.StringBuilder();
+    var wrongOfOurs = 0;
+    foreach (var (publisher, requests) in stock.Requests)
+    {
+        var results = new List<StockResult>();
+        var cuts = Matrix.SampleOf(Matrix.AllOf(requests), count, seed);
+        foreach (var cut in cuts)
+        {
+            results.Add(await stock.TryAsync(publisher, cut, freshClone: results.Count % 2 == 1));
+            Say(results[^1].Cut, results.Count, cuts.Count);
+        }
+
+        var mixed = results.Where(r => r.Cut.First.Any(v => v.Found == Found.Mixed)).ToList();
+        var asked = string.Join(" and ", requests.Select(r => r.Count.ToString(CultureInfo.InvariantCulture)));
+        tables.Append(CultureInfo.InvariantCulture, $"""
+            ### {(publisher == Publisher.Stock ? "Stock" : "Ours")}
+
+            {results.Count} cuts of an undisturbed publish's {asked} requests. Mixed after the first run in {mixed.Count} cuts, in {mixed.Count(r => !r.ToldFailure)} of them with exit code 0.
+            A version's own tag that the first run had written named another image after the next in {results.Count(r => r.ImmutableMoved)} cuts; in the end the two registries named different images by it in {results.Count(r => r.Differ)}.
+
+            {Table.Of([.. results.Select(r => r.Cut)])}
+
+            """);
+        wrongOfOurs = publisher == Publisher.Ours ? results.Count(r => r.Cut.Wrong.Count > 0) : wrongOfOurs;
+    }
+
+    Table.Write(page, "stock", Heading($"seed {seed}, .NET SDK {await SdkVersionAsync()}", clock), tables.ToString().TrimEnd() + "\n");
+    Console.WriteLine(tables);
+    return wrongOfOurs == 0 ? 0 : 1;
+}
+
+static async Task<string> SdkVersionAsync() => (await Registry.Sdk.TestKit.ProcessRunner.RunAsync("dotnet", ["--version"])).EnsureSuccess().StandardOutput.Trim();
 
 static void Say(CutResult result, int done, int count)
 {

@@ -141,7 +141,8 @@ public sealed class Release(string folder)
 
     private static string Publish(string folder, string version, string edition) => Path.Combine(folder, version, edition);
 
-    private static Outcome<Derived> Facts(string version)
+    /// <summary>What git says of a version, and the tags that follow from it.</summary>
+    internal static Outcome<Derived> Facts(string version)
     {
         // One commit for each version, an hour apart.
         var isNew = version == New;
@@ -161,7 +162,8 @@ public sealed class Release(string folder)
         return derived.Succeeded ? Outcome<Derived>.Success(new(facts, derived.Value), derived.Diagnostics) : Outcome<Derived>.Failure(derived.Diagnostics);
     }
 
-    private sealed class NoGit : IGit
+    /// <summary>No git: facts are given.</summary>
+    internal sealed class NoGit : IGit
     {
         public Task<GitResult?> RunAsync(string workingDirectory, IReadOnlyList<string> arguments, CancellationToken cancellationToken) => Task.FromResult<GitResult?>(null);
 
