@@ -36,8 +36,8 @@ public sealed class Stock : IAsyncDisposable
     private const string Password = "secret";
 
     private readonly TempDirectory _directory = new("stock");
-    private EmulatorServer _base = null!;
-    private StockBuild _stock = null!;
+    private EmulatorServer? _base;
+    private StockBuild? _stock;
     private int _runs;
 
     private Stock()
@@ -51,42 +51,15 @@ public sealed class Stock : IAsyncDisposable
     public static async Task<Stock> CreateAsync()
     {
         var stock = new Stock();
-        stock._base = await EmulatorServer.StartAsync(new() { StateDirectory = stock._directory.Folder("base") });
-        using (var client = stock._base.CreateAdministrator())
+        try
         {
-            await Seed.PushAsync(client, "base", "1", new SeedImage());
+            await stock.PrepareAsync();
+            return stock;
         }
-
-        stock._stock = await StockBuild.StartAsync(stock._directory.Folder("service"), string.Create(CultureInfo.InvariantCulture, $"localhost:{stock._base.BaseAddress.Port}/base:1"), User, Password);
-        var requests = new Dictionary<Publisher, IReadOnlyList<IReadOnlyList<RequestRecord>>>();
-        foreach (var publisher in new[] { Publisher.Stock, Publisher.Ours })
+        catch
         {
-            await using (var scene = await Registries.StartAsync(null, stock._directory.Folder("state", publisher.ToString())))
-            {
-                Ensure(await stock.PublishAsync(publisher, scene, Release.Old, stock.NewFolder()));
-            }
-
-            await using var undisturbed = await stock.StartAsync(publisher);
-            var before = await undisturbed.TagsAsync();
-            var work = stock.NewFolder();
-            Ensure(await stock.PublishAsync(publisher, undisturbed, Release.New, work));
-            var verdicts = await JudgeAsync(undisturbed, before, succeeded: true, work);
-            requests.Add(publisher, undisturbed.Requests);
-            if (!verdicts.All(v => v.Found == Found.New))
-            {
-                throw new InvalidOperationException($"{publisher}: {string.Join('\n', verdicts)}");
-            }
-        }
-
-        stock.Requests = requests;
-        return stock;
-
-        void Ensure((bool Succeeded, string Said) told)
-        {
-            if (!told.Succeeded)
-            {
-                throw new InvalidOperationException(told.Said);
-            }
+            await stock.DisposeAsync();
+            throw;
         }
     }
 
@@ -128,8 +101,8 @@ public sealed class Stock : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _stock.DisposeAsync();
-        await _base.DisposeAsync();
+        await (_stock?.DisposeAsync() ?? default);
+        await (_base?.DisposeAsync() ?? default);
         await _directory.DisposeAsync();
     }
 
@@ -150,6 +123,46 @@ public sealed class Stock : IAsyncDisposable
         return await Judge.JudgeAsync(scene.Places, before, digests, succeeded, work);
     }
 
+    private async Task PrepareAsync()
+    {
+        _base = await EmulatorServer.StartAsync(new() { StateDirectory = _directory.Folder("base") });
+        using (var client = _base.CreateAdministrator())
+        {
+            await Seed.PushAsync(client, "base", "1", new SeedImage());
+        }
+
+        _stock = await StockBuild.StartAsync(_directory.Folder("service"), string.Create(CultureInfo.InvariantCulture, $"localhost:{_base.BaseAddress.Port}/base:1"), User, Password);
+        var requests = new Dictionary<Publisher, IReadOnlyList<IReadOnlyList<RequestRecord>>>();
+        foreach (var publisher in new[] { Publisher.Stock, Publisher.Ours })
+        {
+            await using (var scene = await Registries.StartAsync(null, _directory.Folder("state", publisher.ToString())))
+            {
+                Ensure(await PublishAsync(publisher, scene, Release.Old, NewFolder()));
+            }
+
+            await using var undisturbed = await StartAsync(publisher);
+            var before = await undisturbed.TagsAsync();
+            var work = NewFolder();
+            Ensure(await PublishAsync(publisher, undisturbed, Release.New, work));
+            var verdicts = await JudgeAsync(undisturbed, before, succeeded: true, work);
+            requests.Add(publisher, undisturbed.Requests);
+            if (!verdicts.All(v => v.Found == Found.New))
+            {
+                throw new InvalidOperationException($"{publisher}: {string.Join('\n', verdicts)}");
+            }
+        }
+
+        Requests = requests;
+
+        void Ensure((bool Succeeded, string Said) told)
+        {
+            if (!told.Succeeded)
+            {
+                throw new InvalidOperationException(told.Said);
+            }
+        }
+    }
+
     private Task<Registries> StartAsync(Publisher publisher) => Registries.StartAsync(_directory.Folder("state", publisher.ToString()), NewFolder());
 
     private string NewFolder() => _directory.Folder("runs", (++_runs).ToString(CultureInfo.InvariantCulture));
@@ -161,16 +174,16 @@ public sealed class Stock : IAsyncDisposable
             return await PublishOursAsync(scene, version, work);
         }
 
-        _ = _stock.Said();
+        _ = _stock!.Said();
         foreach (var port in scene.Ports)
         {
-            if (!await _stock.PublishAsync(version, port, Repository))
+            if (!await _stock!.PublishAsync(version, port, Repository))
             {
-                return (false, _stock.Said());
+                return (false, _stock!.Said());
             }
         }
 
-        return (true, _stock.Said());
+        return (true, _stock!.Said());
     }
 
     private async Task<(bool Succeeded, string Said)> PublishOursAsync(Registries scene, string version, string work)
@@ -188,8 +201,8 @@ public sealed class Stock : IAsyncDisposable
                 new()
                 {
                     RuntimeIdentifier = "linux-x64",
-                    Evidence = new() { PublishDirectory = _stock.PublishFolder(version) },
-                    BaseRegistry = _base.Host,
+                    Evidence = new() { PublishDirectory = _stock!.PublishFolder(version) },
+                    BaseRegistry = _base!.Host,
                     BaseRepository = "base",
                     BaseTag = "1",
                     Settings = new() { AppCommand = ["dotnet", "/app/Service.dll"] },

@@ -65,7 +65,7 @@ internal sealed class StockBuild : IAsyncDisposable
             <Project>
               <ItemGroup><Order Include="{{string.Join(';', Enumerable.Range(1, 2000).Select(n => n.ToString("0000", CultureInfo.InvariantCulture)))}}" /></ItemGroup>
               <Target Name="Serve" Outputs="%(Order.Identity)">
-                <Exec Command="while [ ! -f '$(MSBuildThisFileDirectory)order-%(Order.Identity)' ] &amp;&amp; [ -d /proc/{{Environment.ProcessId}} ]; do sleep 0.05; done; cat '$(MSBuildThisFileDirectory)order-%(Order.Identity)' || echo stop" ConsoleToMSBuild="true" StandardOutputImportance="low">
+                <Exec Command="while [ ! -f '$(MSBuildThisFileDirectory)order-%(Order.Identity)' ] &amp;&amp; [ -d /proc/{{Environment.ProcessId}} ]; do sleep 0.05; done; cat '$(MSBuildThisFileDirectory)order-%(Order.Identity)' 2>/dev/null || echo stop" ConsoleToMSBuild="true" StandardOutputImportance="low">
                   <Output TaskParameter="ConsoleOutput" PropertyName="Properties" />
                 </Exec>
                 <Error Condition="'$(Properties)' == 'stop'" Text="stopped" />
