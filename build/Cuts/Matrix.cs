@@ -131,6 +131,19 @@ public sealed class Matrix : IAsyncDisposable
         return sample;
     }
 
+    /// <summary>For each cut of one publish a cut of another: the same fault at the same server, at a request by a seed. Without those that have no like.</summary>
+    public static IReadOnlyList<Cut> LikeThose(IEnumerable<Cut> cuts, IReadOnlyCollection<Cut> others, int seed)
+    {
+        var random = new Random(seed);
+        return
+        [
+            .. from cut in cuts
+               let like = others.Where(o => o.Kind == cut.Kind && o.ForGood == cut.ForGood && o.Server == cut.Server).ToList()
+               where like.Count > 0
+               select like[random.Next(like.Count)],
+        ];
+    }
+
     /// <summary>Servers that hold the old release.</summary>
     public Task<Scene> StartAsync() => Scene.StartAsync(_directory.Folder("state"), NewFolder());
 

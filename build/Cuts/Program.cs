@@ -97,10 +97,11 @@ static async Task<int> StockAsync(string page, int count, int seed)
     await using var stock = await Stock.CreateAsync();
     var tables = new System.Text.StringBuilder();
     var wrongOfOurs = 0;
-    foreach (var (publisher, requests) in stock.Requests)
+    var cutsOfStock = Matrix.SampleOf(Matrix.AllOf(stock.Requests[Publisher.Stock]), count, seed);
+    foreach (var (publisher, requests) in stock.Requests.OrderBy(r => r.Key))
     {
         var results = new List<StockResult>();
-        var cuts = Matrix.SampleOf(Matrix.AllOf(requests), count, seed);
+        var cuts = publisher == Publisher.Stock ? cutsOfStock : Matrix.LikeThose(cutsOfStock, Matrix.AllOf(requests), seed);
         foreach (var cut in cuts)
         {
             results.Add(await stock.TryAsync(publisher, cut, freshClone: results.Count % 2 == 1));
@@ -112,7 +113,7 @@ static async Task<int> StockAsync(string page, int count, int seed)
         tables.Append(CultureInfo.InvariantCulture, $"""
             ### {(publisher == Publisher.Stock ? "Stock" : "Ours")}
 
-            {results.Count} cuts of an undisturbed publish's {asked} requests. Mixed after the first run in {mixed.Count} cuts, in {mixed.Count(r => !r.ToldFailure)} of them with exit code 0.
+            {results.Count} cuts of an undisturbed publish's {asked} requests. Mixed after the first run in {mixed.Count} cuts, in {mixed.Count(r => !r.ToldFailure)} of them with exit code 0; in {results.Count(r => r.Torn)} cuts one registry named both releases by the tags of the new one.
             A version's own tag that the first run had written named another image after the next in {results.Count(r => r.ImmutableMoved)} cuts; in the end the two registries named different images by it in {results.Count(r => r.Differ)}.
 
             {Table.Of([.. results.Select(r => r.Cut)])}

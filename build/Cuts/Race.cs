@@ -44,6 +44,9 @@ public sealed class Race : IAsyncDisposable
     private readonly List<RaceHost> _hosts = [];
     private int _commits;
 
+    /// <summary>Called with the destinations when both publishes of a round have ended, before it is judged: where the judge is put to the test.</summary>
+    public Func<IReadOnlyList<Place>, Task> Ended { get; set; } = static _ => Task.CompletedTask;
+
     private Race()
     {
     }
@@ -135,6 +138,7 @@ public sealed class Race : IAsyncDisposable
             _published[builds[i]] = answers[i].Digest ?? "nothing";
         }
 
+        await Ended(_places);
         return new(name, kind, await JudgeAsync(orders, wrong), failed, wrong);
     }
 

@@ -21,9 +21,10 @@ public enum Publisher
 /// <summary>What came of one cut beside the verdicts.</summary>
 /// <param name="Cut">The verdicts.</param>
 /// <param name="ToldFailure">Whether the first publish said by its exit code that it failed.</param>
+/// <param name="Torn">Whether one registry then named both releases by tags of the new one.</param>
 /// <param name="ImmutableMoved">Whether a version's own tag named something after the first publish, and something else after the next.</param>
 /// <param name="Differ">Whether the registries name different images by one version's tag in the end.</param>
-public sealed record StockResult(CutResult Cut, bool ToldFailure, bool ImmutableMoved, bool Differ);
+public sealed record StockResult(CutResult Cut, bool ToldFailure, bool Torn, bool ImmutableMoved, bool Differ);
 
 /// <summary>
 /// The same release of the same files on the same base image to the same two registries under the same eight tags and the same kinds of faults: by the
@@ -94,6 +95,7 @@ public sealed class Stock : IAsyncDisposable
         return new(
             new(name, cut.Kind.Name + (cut.ForGood ? ", for good" : ", once"), first, wrong),
             !succeeded,
+            scene.Places.Any(p => Release.Tags(Release.New).Select(t => tagged[p.Name].GetValueOrDefault(t) == before[p.Name].GetValueOrDefault(t)).Distinct().Count() > 1),
             scene.Places.Any(p => Version(tagged, p) is { } named && named != Version(last, p)),
             scene.Places.Select(p => Version(last, p)).Distinct(StringComparer.Ordinal).Count() > 1);
     }

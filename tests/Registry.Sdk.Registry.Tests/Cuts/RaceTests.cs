@@ -30,6 +30,30 @@ public sealed class RaceTests
         Assert.NotEmpty(results.SelectMany(r => r.Overtaken));
     }
 
+    /// <summary>What must not be after a round is not overlooked.</summary>
+    [Fact]
+    public async Task The_judge_of_the_race_sees_an_older_image_under_a_floating_tag_a_lost_tag_and_registries_that_differ()
+    {
+        await using var race = await Race.StartAsync();
+        Func<IReadOnlyList<Place>, Task>[] tampering =
+        [
+            places => Task.WhenAll(places.Select(p => TestKit.Seed.TagAsync(p.Registry, p.Repository, "v1.0.0", "latest"))),
+            async places => (await places[0].Registry.DeleteAsync(new Uri($"v2/{places[0].Repository}/manifests/v1.0.0", UriKind.Relative))).EnsureSuccessStatusCode(),
+            places => TestKit.Seed.TagAsync(places[1].Registry, places[1].Repository, "v2.0.0", "surprise"),
+        ];
+        var wrong = new List<IReadOnlyList<string>>();
+        for (var i = 0; i < tampering.Length; i++)
+        {
+            race.Ended = tampering[i];
+            // A round of two commits, which repairs nothing of releases.
+            wrong.Add((await race.RunAsync(3 + (6 * i), Seed)).Wrong);
+        }
+
+        Assert.Equal(2, wrong[0].Count(w => w.Contains(": latest names v1.0.0, and not v2.0.0", StringComparison.Ordinal)));
+        Assert.Single(wrong[1], w => w.Contains(": v1.0.0 names nothing, and not v1.0.0", StringComparison.Ordinal));
+        Assert.Single(wrong[2], w => w.Contains(": surprise names v2.0.0, and not nothing", StringComparison.Ordinal));
+    }
+
     /// <summary>
     /// A registry that asks for patience, or loses an answer, gives a newer publish all the time it needs: what was seen before the wait does not hold after
     /// it. The older one leaves the tag alone, and says so in its receipt, or by an error and what is pending.
@@ -95,8 +119,13 @@ public sealed class RaceTests
                 case 2:
                     isOnItsWay.SetResult();
                     await hasNewerEnded.Task.WaitAsync(hang);
+                    if (lateAnswer == 0)
+                    {
+                        return false;
+                    }
+
                     context.Response.Headers.RetryAfter = "30";
-                    return lateAnswer > 0 && await Answers.WithAsync(context, lateAnswer, "application/json", "{}");
+                    return await Answers.WithAsync(context, lateAnswer, "application/json", "{}");
                 default:
                     return false;
             }

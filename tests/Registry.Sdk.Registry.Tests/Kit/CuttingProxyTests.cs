@@ -51,6 +51,51 @@ public sealed class CuttingProxyTests
         Assert.InRange(Interlocked.Read(ref received), 10, 100_010);
     }
 
+    /// <summary>What had come before a cut is the server's: a registry that keeps what arrived must be able to.</summary>
+    [Fact]
+    public async Task Each_time_so_many_bytes_have_gone_up_the_line_is_cut_and_the_server_has_all_that_came_before()
+    {
+        var received = 0L;
+        var ended = new SemaphoreSlim(0);
+        await using var server = await LoopbackServer.StartAsync(
+            async (context, _) =>
+            {
+                var buffer = new byte[10_000];
+                try
+                {
+                    int read;
+                    while ((read = await context.Request.Body.ReadAsync(buffer)) > 0)
+                    {
+                        Interlocked.Add(ref received, read);
+                    }
+                }
+                finally
+                {
+                    ended.Release();
+                }
+            },
+            readBodies: false);
+        await using var proxy = CuttingProxy.Start(server.Port, every: 1_000_000);
+        using var client = new HttpClient();
+
+        for (var i = 0; i < 2; i++)
+        {
+            using var small = await client.PostAsync(new Uri($"http://{proxy.Address}/"), new ByteArrayContent(new byte[100_000]));
+            Assert.True(small.IsSuccessStatusCode);
+            await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.PostAsync(new Uri($"http://{proxy.Address}/"), new ByteArrayContent(new byte[5_000_000])));
+        }
+
+        for (var i = 0; i < 4; i++)
+        {
+            await ended.WaitAsync();
+        }
+
+        Assert.Equal(2, proxy.Cuts);
+        // Two million in all, of which a few hundred were headers.
+        Assert.InRange(Interlocked.Read(ref received), 1_998_000, 2_000_000);
+        Assert.InRange(proxy.Sent, 2_000_000, 2_000_000 + (2 * 65_536));
+    }
+
     [Fact]
     public void A_seed_gives_the_same_cuts_again_and_another_seed_others()
     {
