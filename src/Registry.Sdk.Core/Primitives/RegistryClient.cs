@@ -494,8 +494,8 @@ public sealed partial class RegistryClient : IImageRepository
     }
 
     /// <summary>
-    /// Writes a manifest under a tag or its digest. Where the answer is lost, it is looked up before it is written again; a tag that names a third image
-    /// by then is another publish's, and is left alone.
+    /// Writes a manifest under a tag or its digest. Before it is written again, because the answer was lost or the registry asked to wait, it is looked up; a tag that
+    /// names a third image by then is another publish's, and is left alone.
     /// </summary>
     public async Task PutManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken)
     {
@@ -506,8 +506,9 @@ public sealed partial class RegistryClient : IImageRepository
         var mayBeSporadic = Resilience is not null && isAtGitHub && !Digest.TryParse(reference, out _);
         await TryAsync(what, async (call, c) =>
         {
-            // One that was refused was not written.
-            if (call.Last is { Failure: not (RegistryFailure.Throttled or RegistryFailure.Denied) } lost && await WasWrittenAsync(reference, manifest.Descriptor.Digest, what, lost, c).ConfigureAwait(false))
+            // One that was denied was not written, and is tried again at once. Where it was waited, for a lost answer or as the registry asked, the tag may
+            // name what another publish brought meanwhile.
+            if (call.Last is { Failure: not RegistryFailure.Denied } lost && await WasWrittenAsync(reference, manifest.Descriptor.Digest, what, lost, c).ConfigureAwait(false))
             {
                 return true;
             }
