@@ -24,7 +24,7 @@ internal static class Publish
         try
         {
             await Shell.DescribeAsync();
-            Shell.Print($"| publish folder | line cut every | cuts | wall s | CPU s | MB sent | of it again MB | peak MB | over the small one MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+            Shell.Print($"| publish folder | line cut every | cuts | wall s | CPU s | MB that arrived | MB sent again | peak MB | over the small one MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
             var (small, big) = (Folder("small", 1000), Folder("big", 2000 * Megabyte));
             var least = 0d;
             var isWithin = true;
