@@ -9,12 +9,13 @@ return args switch
     ["matrix", var page, .. var rest] => await MatrixAsync(page, Number(rest, 0, int.MaxValue), Number(rest, 1, 1)),
     ["kill", var page, .. var rest] => await KillAsync(page, Number(rest, 0, 60)),
     ["line", var page, .. var rest] => await LineAsync(page, Number(rest, 0, 200), Number(rest, 1, 1)),
+    ["model", var page, .. var rest] => await ModelAsync(page, Number(rest, 0, 500), Number(rest, 1, 1)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("soak matrix|kill|line PAGE [COUNT [SEED]]");
+    Console.Error.WriteLine("soak matrix|kill|line|model PAGE [COUNT [SEED]]");
     return 2;
 }
 
@@ -64,6 +65,30 @@ static async Task<int> LineAsync(string page, int count, int seed)
     }
 
     return Report(page, "line", $"{count} runs from seed {seed}, one registry restarted in the middle", results, clock);
+}
+
+static async Task<int> ModelAsync(string page, int count, int seed)
+{
+    var clock = Stopwatch.StartNew();
+    IReadOnlyCollection<CutResult> results;
+    try
+    {
+        results = await Teller.TellAsync(count, seed, workers: Environment.ProcessorCount, done =>
+        {
+            if (done % 10 == 0)
+            {
+                Console.Error.WriteLine($"{done} of {count}");
+            }
+        });
+    }
+    catch (Exception e) when (e.ToString().Contains(nameof(WrongStoryException), StringComparison.Ordinal))
+    {
+        // The shortest story that fails, and what was wrong in it.
+        Console.Error.WriteLine(e.Message);
+        return 1;
+    }
+
+    return Report(page, "model", $"{count} sequences from seed {seed}", results, clock);
 }
 
 static void Say(CutResult result, int done, int count)
