@@ -45,7 +45,8 @@ public static class History
         var main = new List<Commit>();
         for (var i = 0; i < 9; i++)
         {
-            main.Add(new(0xa1 + i, 10 * i, main.LastOrDefault()));
+            // One by somebody whose clock was slow: it is the later one all the same.
+            main.Add(new(0xa1 + i, i == 5 ? 35 : 10 * i, main.LastOrDefault()));
         }
 
         var (fix, secondFix) = (new Commit(0xb1, 75, main[2]), (Commit?)null);
