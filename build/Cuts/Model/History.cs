@@ -46,7 +46,7 @@ public static class History
         for (var i = 0; i < 9; i++)
         {
             // One by somebody whose clock was slow: it is the later one all the same.
-            main.Add(new(0xa1 + i, i == 5 ? 35 : 10 * i, main.LastOrDefault()));
+            main.Add(new(0xa1 + i, i == 5 ? 25 : 10 * i, main.LastOrDefault()));
         }
 
         var (fix, secondFix) = (new Commit(0xb1, 75, main[2]), (Commit?)null);

@@ -165,17 +165,38 @@ public sealed class ModelScene : IAsyncDisposable
         return tags;
     }
 
+    /// <summary>What is missing of an image at a destination, or null.</summary>
+    public Task<string?> MissingAsync(string place, Image image) => Judge.MissingAsync(Places[Names.ToList().IndexOf(place)], _digests[image]);
+
     /// <summary>Publishes.</summary>
-    public async Task<Told> PublishAsync(Build build, string clone)
+    /// <param name="build">What.</param>
+    /// <param name="clone">From where.</param>
+    /// <param name="overwrites">Whether all its tags are named in <c>RegistrySdkOverwriteTag</c>.</param>
+    public async Task<Told> PublishAsync(Build build, string clone, bool overwrites = false)
     {
         using var patience = new CancellationTokenSource(Patience);
-        var (report, reporting) = await PublishPipeline.RunAsync(Request(build, clone), new Git(), new Log(), patience.Token);
+        var (report, reporting) = await PublishPipeline.RunAsync(Request(build, clone) with { OverwriteTags = overwrites ? [.. TagModel.TagsOf(build).Select(t => t.Tag)] : [] }, new Git(), new Log(), patience.Token);
         IReadOnlyList<string> late = patience.IsCancellationRequested ? [$"it did not end within {Patience.TotalMinutes} minutes"] : [];
         return new(
             report.Succeeded,
             [.. report.Diagnostics.Concat(reporting.Diagnostics).Where(d => d.IsError).Select(d => d.ToString()!), .. late],
             report.Bug,
             report.Images.ToDictionary(i => i.Edition, i => i.Digest.ToString(), StringComparer.Ordinal));
+    }
+
+    /// <summary>Publishes one thing, and all of another right before it writes a tag; after it, where it does not write so many.</summary>
+    public async Task<Told[]> PublishBetweenAsync(Build one, Build other, int server, int write)
+    {
+        Told? between = null;
+        var interrupt = Fault.Answer("another publish", async _ =>
+        {
+            between = await PublishAsync(other, Clone(isFresh: true));
+            return false;
+        });
+        Scripts[server].Add(new FaultRule(interrupt) { From = write, Method = "PUT", Path = "*/manifests/*", When = request => !request.Path.Value!.Contains("/manifests/sha256:", StringComparison.Ordinal) });
+        var told = await PublishAsync(one, Clone(isFresh: true));
+        Heal();
+        return [told, between ?? await PublishAsync(other, Clone(isFresh: true))];
     }
 
     /// <inheritdoc/>

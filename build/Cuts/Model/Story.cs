@@ -41,17 +41,22 @@ public abstract record StoryStep
     /// <param name="Build">What; null: what was published last.</param>
     /// <param name="IsFreshClone">Whether from a clone of its own, which has no journal; else from the one clone of the story.</param>
     /// <param name="Mishap">What goes wrong during it; null: nothing. It is healed right after.</param>
-    public sealed record Publish(Build? Build, bool IsFreshClone, Mishap? Mishap) : StoryStep
+    /// <param name="Overwrites">Whether <c>RegistrySdkOverwriteTag</c> names all its tags.</param>
+    public sealed record Publish(Build? Build, bool IsFreshClone, Mishap? Mishap, bool Overwrites = false) : StoryStep
     {
         /// <inheritdoc/>
-        public override string ToString() => $"publish {Build?.ToString() ?? "the last one again"}{(IsFreshClone ? " from a fresh clone" : "")}{(Mishap is null ? "" : $", {Mishap}")}";
+        public override string ToString() => $"publish {Build?.ToString() ?? "the last one again"}{(IsFreshClone ? " from a fresh clone" : "")}{(Overwrites ? ", tags overwritten" : "")}{(Mishap is null ? "" : $", {Mishap}")}";
     }
 
     /// <summary>Two publishes at the same time.</summary>
-    public sealed record Race(Build One, Build Other) : StoryStep
+    /// <param name="One">The one.</param>
+    /// <param name="Other">The other.</param>
+    /// <param name="At">All of the other happens between the one's look at a tag and its write, to this server; null: as it comes.</param>
+    /// <param name="Write">Which of the one's tag writes to that server, from 0.</param>
+    public sealed record Race(Build One, Build Other, int? At, int Write) : StoryStep
     {
         /// <inheritdoc/>
-        public override string ToString() => $"publish {One} and {Other} at the same time";
+        public override string ToString() => At is { } server ? $"publish {One}, and {Other} right before its tag write #{Write} to {ModelScene.Servers[server]}" : $"publish {One} and {Other} at the same time";
     }
 
     /// <summary>Somebody moves a tag to another image of the repository, or to one that has no labels.</summary>
@@ -94,8 +99,8 @@ public sealed class Story(IReadOnlyList<StoryStep> steps)
         from server in Gen.Choose(0, ModelScene.Servers.Count - 1)
         from kind in Gen.Choose(0, Matrix.Kinds.Count - 1)
         from among in Gen.Elements(Among.AllRequests, Among.Manifests, Among.TagWrites, Among.TagWrites, Among.Uploads)
-        from at in Gen.Choose(0, among switch { Among.AllRequests => 70, Among.Manifests => 40, Among.TagWrites => 7, _ => 6 })
-        from forGood in Gen.Elements(true, false)
+        from at in Gen.Choose(0, among switch { Among.AllRequests => 50, Among.Manifests => 30, Among.TagWrites => 5, _ => 5 })
+        from forGood in Gen.Elements(true, true, false)
         select new Mishap(server, kind, among, at, forGood);
 
     private static Gen<StoryStep> AnyStep => Gen.Frequency(
@@ -103,7 +108,9 @@ public sealed class Story(IReadOnlyList<StoryStep> steps)
         (7, from build in AnyBuild from fresh in Gen.Elements(true, false) from mishap in AnyMishap select (StoryStep)new StoryStep.Publish(build, fresh, mishap)),
         (4, from fresh in Gen.Elements(true, false) select (StoryStep)new StoryStep.Publish(null, fresh, null)),
         (1, from fresh in Gen.Elements(true, false) from mishap in AnyMishap select (StoryStep)new StoryStep.Publish(null, fresh, mishap)),
-        (2, from one in AnyBuild from other in AnyBuild where one != other select (StoryStep)new StoryStep.Race(one, other)),
+        (1, from build in Gen.OneOf(AnyBuild.Select(b => (Build?)b), Gen.Constant((Build?)null)) from mishap in Gen.OneOf(AnyMishap.Select(m => (Mishap?)m), Gen.Constant((Mishap?)null)) select (StoryStep)new StoryStep.Publish(build, true, mishap, Overwrites: true)),
+        (1, from one in AnyBuild from other in AnyBuild where one != other select (StoryStep)new StoryStep.Race(one, other, null, 0)),
+        (4, from one in AnyBuild from other in AnyBuild where one != other from server in Gen.Choose(0, 1) from write in Gen.Choose(0, 5) select (StoryStep)new StoryStep.Race(one, other, server, write)),
         (3, from place in Gen.Choose(0, 2) from tag in Gen.Choose(0, 9) from to in Gen.Choose(0, 9) select (StoryStep)new StoryStep.Move(place, tag, to)),
         (2, from place in Gen.Choose(0, 2) from tag in Gen.Choose(0, 9) select (StoryStep)new StoryStep.Delete(place, tag)),
         (3, from number in Gen.Choose(1, ModelScene.Bases) select (StoryStep)new StoryStep.Rebase(number)));
@@ -138,6 +145,7 @@ public sealed class Story(IReadOnlyList<StoryStep> steps)
             publish with { Mishap = null },
             .. publish.Mishap is { ForGood: true } ? [publish with { Mishap = publish.Mishap with { ForGood = false } }] : Array.Empty<StoryStep>(),
         ],
+        StoryStep.Publish { Overwrites: true } publish => [publish with { Overwrites = false }],
         StoryStep.Publish { IsFreshClone: true } publish => [publish with { IsFreshClone = false }],
         StoryStep.Race race => [new StoryStep.Publish(race.One, false, null), new StoryStep.Publish(race.Other, false, null)],
         _ => [],

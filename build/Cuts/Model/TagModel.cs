@@ -33,6 +33,9 @@ public sealed class Tags : SortedDictionary<string, SortedDictionary<string, Ima
     /// <summary>What a tag names; null: it is not there.</summary>
     public Image? At(string place, string tag) => this[place].GetValueOrDefault(tag);
 
+    /// <summary>What tags name that named something else, or nothing, before.</summary>
+    public IEnumerable<Image> Changes(Tags before) => from place in Keys from tag in this[place] where before.At(place, tag.Key) != tag.Value select tag.Value;
+
     /// <summary>What is not as it is there, one line each.</summary>
     public IEnumerable<string> Differences(Tags expected)
         => from place in Keys
@@ -60,13 +63,14 @@ public static class TagModel
     /// <param name="build">What is published.</param>
     /// <param name="taking">The destinations that take it, in the project's order.</param>
     /// <param name="currentBase">The base image that its tag names now.</param>
+    /// <param name="overwrites">Whether all its tags are named in <c>RegistrySdkOverwriteTag</c>: then they are moved whatever they name.</param>
     /// <returns>Null: it is refused, and nothing changes anywhere.</returns>
-    public static Tags? After(Tags before, Build build, IReadOnlyList<string> taking, int currentBase)
+    public static Tags? After(Tags before, Build build, IReadOnlyList<string> taking, int currentBase, bool overwrites = false)
     {
         var own = TagsOf(build)[0].Tag;
 
         // A repeated or half-finished release ends in its first digest, so it stands on the base it was begun on; a branch is built on today's.
-        var begun = build.Kind == BuildOf.Branch ? null : taking.Select(p => before.At(p, own)).FirstOrDefault(i => i is not null && IsOf(i, build));
+        var begun = overwrites || build.Kind == BuildOf.Branch ? null : taking.Select(p => before.At(p, own)).FirstOrDefault(i => i is not null && IsOf(i, build));
         var image = new Image(build.Version, build.Commit.Id, begun?.Base ?? currentBase);
         var after = new Tags(before);
         foreach (var place in taking)
@@ -74,7 +78,7 @@ public static class TagModel
             foreach (var (tag, round) in TagsOf(build))
             {
                 var named = before.At(place, tag);
-                if (round == 0 && named is not null && named != image)
+                if (!overwrites && round == 0 && named is not null && named != image)
                 {
                     // A branch's commit that was built on another base stays as it was; anything else under an immutable tag is an error.
                     if (build.Kind == BuildOf.Branch && IsOf(named, build))
@@ -85,7 +89,7 @@ public static class TagModel
                     return null;
                 }
 
-                if (named is null || round == 0 || IsForwards(named, image, build.Kind))
+                if (overwrites || named is null || round == 0 || IsForwards(named, image, build.Kind))
                 {
                     after[place][tag] = image;
                 }

@@ -15,7 +15,7 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
 {
     private readonly List<string> _trace = [];
     private readonly HashSet<Build> _published = [];
-    private readonly List<Build> _unfinished = [];
+    private readonly List<(Build Build, bool Overwrites)> _unfinished = [];
     private Build? _last;
 
     /// <summary>Tells so many stories by a seed, some at a time; throws with the shortest that fails.</summary>
@@ -47,8 +47,8 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
         {
             await (step switch
             {
-                StoryStep.Publish publish => PublishAsync(publish.Build ?? _last, publish.IsFreshClone, publish.Mishap),
-                StoryStep.Race race => RaceAsync(race.One, race.Other),
+                StoryStep.Publish publish => PublishAsync(publish.Build ?? _last, publish.IsFreshClone, publish.Mishap, publish.Overwrites),
+                StoryStep.Race race => RaceAsync(race),
                 StoryStep.Move move => ByHandAsync("tag moved by hand", move.Place, move.Tag, move.To),
                 StoryStep.Delete delete => ByHandAsync("tag deleted by hand", delete.Place, delete.Tag, null),
                 StoryStep.Rebase rebase => RebaseAsync(rebase.Base),
@@ -59,11 +59,11 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
         // What broke off is finished in the end, from another machine.
         while (_unfinished.Count > 0)
         {
-            await PublishAsync(_unfinished[0], isFreshClone: true, null);
+            await PublishAsync(_unfinished[0].Build, isFreshClone: true, null, _unfinished[0].Overwrites);
         }
     }
 
-    private async Task PublishAsync(Build? build, bool isFreshClone, Mishap? mishap)
+    private async Task PublishAsync(Build? build, bool isFreshClone, Mishap? mishap, bool overwrites)
     {
         if (build is null)
         {
@@ -73,7 +73,7 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
         var wrong = new List<string>();
         var before = await scene.ReadAsync(wrong);
         var taking = ModelScene.Taking(build);
-        var expected = TagModel.After(before, build, taking, scene.CurrentBase);
+        var expected = TagModel.After(before, build, taking, scene.CurrentBase, overwrites);
         var clone = scene.Clone(isFreshClone);
         if (mishap is not null)
         {
@@ -81,12 +81,12 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
         }
 
         var fired = scene.Scripts.Sum(s => s.Fired.Count);
-        var told = await scene.PublishAsync(build, clone);
+        var told = await scene.PublishAsync(build, clone, overwrites);
         // One that no request met is none: all has to be well then.
         mishap = scene.Scripts.Sum(s => s.Fired.Count) > fired ? mishap : null;
         scene.Heal();
         var now = await scene.ReadAsync(wrong);
-        _trace.Add($"publish {build}{(isFreshClone ? " from a fresh clone" : "")}{(mishap is null ? "" : $", {mishap}")}: {(told.Succeeded ? "done" : $"fails [{string.Join(" | ", told.Errors)}]")}");
+        _trace.Add($"publish {build}{(isFreshClone ? " from a fresh clone" : "")}{(overwrites ? ", tags overwritten" : "")}{(mishap is null ? "" : $", {mishap}")}: {(told.Succeeded ? "done" : $"fails [{string.Join(" | ", told.Errors)}]")}");
 
         var verdicts = new List<Verdict>();
         if (expected is null)
@@ -103,10 +103,10 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
         {
             if (mishap is null && !told.Succeeded)
             {
-                wrong.Add($"{(_unfinished.Contains(build) ? "the next run" : "it")} fails without a fault");
+                wrong.Add($"{(_unfinished.Exists(u => u.Build == build) ? "the next run" : "it")} fails without a fault");
             }
 
-            JudgeImmutable(before, now, wrong);
+            JudgeImmutable(before, now, overwrites ? build : null, wrong);
             if (told.Succeeded)
             {
                 wrong.AddRange(now.Differences(expected).Select(d => $"it is said to be complete, and {d}"));
@@ -115,6 +115,18 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
             else
             {
                 JudgeOrder(build, taking, before, now, expected, wrong);
+                if (now.Changes(before).FirstOrDefault() is { } begun)
+                {
+                    // All registries or none: no tag anywhere before every destination holds everything.
+                    foreach (var place in taking)
+                    {
+                        if (await scene.MissingAsync(place, begun) is { } missing)
+                        {
+                            wrong.Add($"{begun} is tagged, and {missing} of it is not at {place}");
+                        }
+                    }
+                }
+
                 verdicts.AddRange(JudgeBroken(build, before, now, expected, clone, wrong));
             }
         }
@@ -124,11 +136,11 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
             wrong.Add($"a bug: {bug}");
         }
 
-        Finish(Kind(build, before) + (mishap is null ? "" : mishap.ForGood ? ", fault for good" : ", fault once"), verdicts, wrong);
-        _unfinished.Remove(build);
+        Finish((overwrites ? "tags overwritten" : Kind(build, before)) + (mishap is null ? "" : mishap.ForGood ? ", fault for good" : ", fault once"), verdicts, wrong);
+        _unfinished.RemoveAll(u => u.Build == build);
         if (!told.Succeeded && expected is not null)
         {
-            _unfinished.Add(build);
+            _unfinished.Add((build, overwrites));
         }
 
         _published.Add(build);
@@ -136,14 +148,18 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
     }
 
     /// <summary>Two publishes at once end as one after the other would, in one order or the other.</summary>
-    private async Task RaceAsync(Build one, Build other)
+    private async Task RaceAsync(StoryStep.Race race)
     {
+        var (one, other) = (race.One, race.Other);
         var wrong = new List<string>();
         var before = await scene.ReadAsync(wrong);
-        var orders = new[] { (one, other), (other, one) }.Select(o => Then(Then(before, o.Item1), o.Item2)).ToList();
-        var told = await Task.WhenAll(Task.Run(() => scene.PublishAsync(one, scene.Clone(isFresh: true))), Task.Run(() => scene.PublishAsync(other, scene.Clone(isFresh: true))));
+        var (first, second) = (After(before, one), After(before, other));
+        Tags[] orders = [After(first, other), After(second, one)];
+        var told = race.At is { } server
+            ? await scene.PublishBetweenAsync(one, other, server, race.Write)
+            : await Task.WhenAll(Task.Run(() => scene.PublishAsync(one, scene.Clone(isFresh: true))), Task.Run(() => scene.PublishAsync(other, scene.Clone(isFresh: true))));
         var now = await scene.ReadAsync(wrong);
-        _trace.Add($"publish {one} and {other} at the same time: {string.Join(" and ", told.Select(t => t.Succeeded ? "done" : $"fails [{string.Join(" | ", t.Errors)}]"))}");
+        _trace.Add($"{race}: {string.Join(" and ", told.Select(t => t.Succeeded ? "done" : $"fails [{string.Join(" | ", t.Errors)}]"))}");
         foreach (var (build, said) in new[] { (one, told[0]), (other, told[1]) })
         {
             if (said.Succeeded != (TagModel.After(before, build, ModelScene.Taking(build), scene.CurrentBase) is not null))
@@ -157,19 +173,26 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
             }
 
             _published.Add(build);
-            _unfinished.Remove(build);
+            _unfinished.RemoveAll(u => u.Build == build);
         }
 
-        JudgeImmutable(before, now, wrong);
-        if (!orders.Exists(o => !now.Differences(o).Any()))
+        JudgeImmutable(before, now, null, wrong);
+        foreach (var place in ModelScene.Names)
         {
-            wrong.AddRange(now.Differences(orders[0]).Select(d => $"of neither order: {d}"));
+            // What was there already when the other publish was planned says nothing to it: whoever moved a tag back by hand meant it. So where a publish is
+            // repeated, and in the middle of another, the last writer may win.
+            var isOpen = new[] { one, other }.Any(b => before.At(place, TagModel.TagsOf(b)[0].Tag) is not null);
+            IReadOnlyList<Tags> right = isOpen ? [.. orders, first, second] : orders;
+            wrong.AddRange(
+                from tag in now[place].Keys.Union(orders[0][place].Keys, StringComparer.Ordinal)
+                where !right.Any(r => r.At(place, tag) == now.At(place, tag))
+                select $"{place}:{tag} names {now.At(place, tag)?.ToString() ?? "nothing"}, and should name {string.Join(" or ", right.Select(r => r.At(place, tag)?.ToString() ?? "nothing").Distinct(StringComparer.Ordinal))}");
         }
 
         _last = other;
-        Finish("two at the same time", [.. ModelScene.Names.Select(n => new Verdict(n, Found.New, ""))], wrong);
+        Finish(race.At is null ? "two at the same time" : "one in the middle of another", [.. ModelScene.Names.Select(n => new Verdict(n, Found.New, ""))], wrong);
 
-        Tags Then(Tags tags, Build build) => TagModel.After(tags, build, ModelScene.Taking(build), scene.CurrentBase) ?? tags;
+        Tags After(Tags tags, Build build) => TagModel.After(tags, build, ModelScene.Taking(build), scene.CurrentBase) ?? tags;
     }
 
     private async Task ByHandAsync(string kind, int place, int tagNumber, int? to)
@@ -205,10 +228,11 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
         Finish("base image's tag moved", [], []);
     }
 
-    /// <summary>An immutable tag that is there names what it named.</summary>
-    private static void JudgeImmutable(Tags before, Tags now, List<string> wrong)
+    /// <summary>An immutable tag that is there names what it named, but where it was to be overwritten.</summary>
+    private static void JudgeImmutable(Tags before, Tags now, Build? overwritten, List<string> wrong)
         => wrong.AddRange(
             from build in History.Builds
+            where build != overwritten
             let tag = TagModel.TagsOf(build)[0].Tag
             from place in ModelScene.Names
             where before.At(place, tag) is { } named && now.At(place, tag) != named
@@ -230,7 +254,7 @@ public sealed class Teller(ModelScene scene, ConcurrentQueue<CutResult> results)
     private List<Verdict> JudgeBroken(Build build, Tags before, Tags now, Tags expected, string clone, List<string> wrong)
     {
         var pending = Judge.Pending(clone);
-        var hasBegun = now.Differences(before).Any();
+        var hasBegun = now.Changes(before).Any();
         var verdicts = new List<Verdict>();
         foreach (var (place, name) in ModelScene.Names.Select((n, i) => (scene.Places[i], n)))
         {

@@ -23,7 +23,7 @@ public sealed class ModelTests(ITestOutputHelper output)
         // What the sequences are of, or they say less than their number.
         var kinds = results.Select(r => r.Kind).Distinct().ToList();
         Assert.All(
-            (string[])["release", "backport", "prerelease", "branch build", "release, again", "release, fault once", "release, fault for good", "branch build, fault once", "tag moved by hand", "tag deleted by hand", "base image's tag moved", "two at the same time"],
+            (string[])["release", "backport", "prerelease", "branch build", "release, again", "release, fault once", "release, fault for good", "branch build, fault once", "tag moved by hand", "tag deleted by hand", "base image's tag moved", "tags overwritten", "two at the same time", "one in the middle of another"],
             kind => Assert.Contains(kind, kinds));
         Assert.Contains(results.SelectMany(r => r.First), v => v.Found == Found.Pending);
     }
