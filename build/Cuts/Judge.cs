@@ -80,7 +80,7 @@ public static class Judge
     }
 
     /// <summary>The pending tags by destination, as receipt and journal of a clone have them.</summary>
-    private static Dictionary<string, HashSet<string>> Pending(string work)
+    public static IReadOnlyDictionary<string, HashSet<string>> Pending(string work)
     {
         var pending = new Dictionary<string, HashSet<string>>(StringComparer.Ordinal);
         var said = (Read(Release.Receipt(work))?["images"] as JsonArray ?? []).SelectMany(i => i!["destinations"]!.AsArray());
@@ -117,7 +117,7 @@ public static class Judge
     }
 
     /// <summary>What is missing of an image, or null.</summary>
-    private static async Task<string?> MissingAsync(Place place, string digest)
+    public static async Task<string?> MissingAsync(Place place, string digest)
     {
         if (await Seed.ManifestAsync(place.Registry, place.Repository, digest) is not { } content || Seed.Digest(content) != digest)
         {

@@ -12,12 +12,13 @@ return args switch
     ["line", var page, .. var rest] => await LineAsync(page, Number(rest, 0, 200), Number(rest, 1, 1)),
     ["race", var page, .. var rest] => await RaceAsync(page, Number(rest, 0, 100), Number(rest, 1, 1)),
     ["stock", var page, .. var rest] => await StockAsync(page, Number(rest, 0, 60), Number(rest, 1, 1)),
+    ["model", var page, .. var rest] => await ModelAsync(page, Number(rest, 0, 500), Number(rest, 1, 1)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("soak matrix|kill|line|race|stock PAGE [COUNT [SEED]]");
+    Console.Error.WriteLine("soak matrix|kill|line|race|stock|model PAGE [COUNT [SEED]]");
     return 2;
 }
 
@@ -128,6 +129,30 @@ static async Task<int> StockAsync(string page, int count, int seed)
 }
 
 static async Task<string> SdkVersionAsync() => (await Registry.Sdk.TestKit.ProcessRunner.RunAsync("dotnet", ["--version"])).EnsureSuccess().StandardOutput.Trim();
+
+static async Task<int> ModelAsync(string page, int count, int seed)
+{
+    var clock = Stopwatch.StartNew();
+    IReadOnlyCollection<CutResult> results;
+    try
+    {
+        results = await Teller.TellAsync(count, seed, workers: Environment.ProcessorCount, done =>
+        {
+            if (done % 10 == 0)
+            {
+                Console.Error.WriteLine($"{done} of {count}");
+            }
+        });
+    }
+    catch (Exception e) when (e.ToString().Contains(nameof(WrongStoryException), StringComparison.Ordinal))
+    {
+        // The shortest story that fails, and what was wrong in it.
+        Console.Error.WriteLine(e.Message);
+        return 1;
+    }
+
+    return Report(page, "model", $"{count} sequences from seed {seed}", results, clock);
+}
 
 static void Say(CutResult result, int done, int count)
 {

@@ -25,6 +25,12 @@ public sealed partial class RegistryClient : IImageRepository
     /// <summary>A list of more pages is none that a person made.</summary>
     public const int MaxPages = 1000;
 
+    /// <summary>Tags of one repository: what has more can't be listed. Amazon's limit for images, the highest that is published, is half of it.</summary>
+    public const int MaxTags = 200_000;
+
+    /// <summary>Bytes of all pages of one list together: several times what that many tags take.</summary>
+    public const int MaxListBytes = 32 << 20;
+
     private const int MaxRedirects = 5;
 
     internal const string UserAgent = "registry-sdk/1.0";
@@ -404,36 +410,52 @@ public sealed partial class RegistryClient : IImageRepository
         }
     }
 
-    /// <summary>All tags, in whatever order the registry has (GHCR: by creation); empty if there is no such repository.</summary>
-    /// <exception cref="RegistryException">NotARegistry if its pages lead nowhere, in a circle, to another host, or are more than <see cref="MaxPages"/>.</exception>
+    /// <summary>All tags, in whatever order the registry has (GHCR: by creation), each once; empty if there is no such repository.</summary>
+    /// <returns>Legal tags alone (<see cref="RepositoryReference.IsLegalTag"/>): what else a list holds names nothing that could be asked for, and is passed over.</returns>
+    /// <exception cref="RegistryException">
+    /// NotARegistry if its pages lead nowhere, in a circle, to another host, or are more than <see cref="MaxPages"/>, <see cref="MaxListBytes"/> or
+    /// <see cref="MaxTags"/>.
+    /// </exception>
     public async Task<IReadOnlyList<string>> ListTagsAsync(CancellationToken cancellationToken)
     {
+        const string What = "GET tags/list";
         var tags = new HashSet<string>(StringComparer.Ordinal);
         var result = new List<string>();
         // ECR refuses more than 1000; others give fewer as they like.
-        await foreach (var page in PagesAsync(Address($"/v2/{Repository.Name}/tags/list?n=1000"), "GET tags/list", new(Repository.Name, Push: false), cancellationToken).ConfigureAwait(false))
+        await foreach (var page in PagesAsync(Address($"/v2/{Repository.Name}/tags/list?n=1000"), What, new(Repository.Name, Push: false), cancellationToken).ConfigureAwait(false))
         {
             // «tags»: null is GHCR's empty page, Distribution's empty repository.
-            if (page.Body["tags"] is { } list)
+            if (page.Body["tags"] is not { } list)
             {
-                foreach (var node in list as JsonArray ?? throw NotARegistry("GET tags/list", "tags that are no list"))
+                continue;
+            }
+
+            if (list.GetValueKind() != JsonValueKind.Array)
+            {
+                throw NotARegistry(What, "tags that are no list");
+            }
+
+            // Not as nodes: a page that is nothing but commas and digits would become an object for each of its millions of items.
+            foreach (var item in JsonSerializer.SerializeToElement(list).EnumerateArray())
+            {
+                if (item.ValueKind != JsonValueKind.String || item.GetString() is not { } tag || !RepositoryReference.IsLegalTag(tag) || !tags.Add(tag))
                 {
-                    if (node is JsonValue value && value.TryGetValue<string>(out var tag) && tags.Add(tag))
-                    {
-                        result.Add(tag);
-                    }
+                    continue;
                 }
+
+                result.Add(tags.Count <= MaxTags ? tag : throw NotARegistry(What, $"more than {MaxTags} tags"));
             }
         }
 
         return result;
     }
 
-    /// <summary>The JSON objects under an address and the pages that its <c>Link</c> headers lead to; none if it answers 404. Source: RFC 8288.</summary>
+    /// <summary>The JSON objects under an address and the pages that its <c>Link</c> headers lead to, at most <see cref="MaxListBytes"/> of them; none if it answers 404. Source: RFC 8288.</summary>
     internal async IAsyncEnumerable<(JsonObject Body, HttpResponseHeaders Headers)> PagesAsync(
         Uri first, string what, TokenScope scope, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var seen = new HashSet<Uri>();
+        var bytes = 0L;
         for (Uri? address = first; address is not null;)
         {
             if (!seen.Add(address) || seen.Count > MaxPages)
@@ -448,6 +470,12 @@ public sealed partial class RegistryClient : IImageRepository
                 yield break;
             }
 
+            bytes += page.Size;
+            if (bytes > MaxListBytes)
+            {
+                throw NotARegistry(what, $"more than {MaxListBytes} bytes");
+            }
+
             yield return (page.Body, page.Headers);
 
             var next = page.Headers.NonValidated.TryGetValues("Link", out var links) ? WebLink.Next(links) : null;
@@ -458,7 +486,7 @@ public sealed partial class RegistryClient : IImageRepository
             }
         }
 
-        async Task<(JsonObject Body, HttpResponseHeaders Headers, Uri Answered)?> PageAsync(Uri page, bool isFirst, CancellationToken token)
+        async Task<(JsonObject Body, int Size, HttpResponseHeaders Headers, Uri Answered)?> PageAsync(Uri page, bool isFirst, CancellationToken token)
         {
             using var response = await SendAsync(HttpMethod.Get, page, scope, null, token).ConfigureAwait(false);
             if (response.StatusCode == HttpStatusCode.NotFound && isFirst)
@@ -477,7 +505,7 @@ public sealed partial class RegistryClient : IImageRepository
             }
 
             var content = await ReadBoundedAsync(response, MaxManifestBytes, _endpoint.Host, Redactor, AnswerTimeout, token).ConfigureAwait(false);
-            return (Object(content), response.Headers, response.RequestMessage!.RequestUri!);
+            return (Object(content), content.Length, response.Headers, response.RequestMessage!.RequestUri!);
         }
 
         JsonObject Object(byte[] content)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.IO.Compression;
 using System.Text;
+using System.Text.Json;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Registry.Tests.Transfer;
 using Registry.Sdk.TestKit;
@@ -78,12 +79,60 @@ public sealed class WithoutEndTests
     [InlineData("../../../v2/other/manifests/1")]
     [InlineData("a b")]
     [InlineData("v1?x=y")]
-    public async Task A_tag_that_no_tag_can_be_does_not_break_the_list(string tag)
+    [InlineData("")]
+    [InlineData(".hidden")]
+    [InlineData("-v1")]
+    [InlineData("v1:v2")]
+    [InlineData("v\u0435rsion")]
+    [InlineData("v2\n::error::owned")]
+    [InlineData("v2\u001b[31m")]
+    [InlineData("sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
+    public async Task A_tag_that_no_tag_can_be_is_passed_over(string tag)
     {
-        using var internet = FakeInternet.WithPassword(_ => FakeInternet.Json($$"""{"name":"other/repository","tags":["{{tag}}","v1",7,null,{}]}"""));
+        using var internet = FakeInternet.WithPassword(_ => FakeInternet.Json(
+            $$"""{"name":"other/repository","tags":[{{JsonSerializer.Serialize(tag)}},"v1",7,null,{},["v3"],"{{new string('v', 129)}}","{{new string('v', 128)}}"]}"""));
 
         // The name of a list is the registry's to say; what it lists is data.
-        Assert.Equal([tag, "v1"], await internet.Client.ListTagsAsync(CancellationToken.None));
+        Assert.Equal(["v1", new string('v', 128)], await internet.Client.ListTagsAsync(CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_list_with_more_tags_than_anybody_has_ends()
+    {
+        var page = 0;
+        using var internet = FakeInternet.WithPassword(_ => Next($"[{string.Join(',', Enumerable.Range(0, 1000).Select(i => $"\"t{page}-{i}\""))}]", ref page));
+
+        var told = await Wire.FailsAsync(RegistryFailure.NotARegistry, () => internet.Client.ListTagsAsync(CancellationToken.None));
+
+        Assert.Contains("more than 200000 tags", told.Message);
+        Assert.Equal(201, page);
+    }
+
+    /// <summary>Names that are none, numbers, or one and the same tag: nothing of it is kept, and it still must not go on for all of 1000 pages.</summary>
+    [Theory]
+    [InlineData("\"::error::owned \"")]
+    [InlineData("0")]
+    [InlineData("\"v1\"")]
+    public async Task A_list_that_is_long_without_tags_ends_and_is_not_shown(string item)
+    {
+        var page = 0;
+        // Just under what one answer may have.
+        var items = $"[{string.Join(',', Enumerable.Repeat(item, ((8 << 20) - 100) / (item.Length + 1)))}]";
+        using var internet = FakeInternet.WithPassword(_ => Next(items, ref page));
+
+        var told = await Wire.FailsAsync(RegistryFailure.NotARegistry, () => internet.Client.ListTagsAsync(CancellationToken.None));
+
+        Assert.Contains("more than 33554432 bytes", told.Message);
+        Assert.DoesNotContain("owned", told.ToString(), StringComparison.Ordinal);
+        Assert.InRange(page, 4, 5);
+    }
+
+    private static HttpResponseMessage Next(string tags, ref int page)
+    {
+        var answer = FakeInternet.Json($$"""{"tags":{{tags}}}""");
+        page++;
+        answer.Headers.TryAddWithoutValidation("Link", $"</v2/team/app/tags/list?last={page}>; rel=next");
+        return answer;
     }
 
     private static async Task AnswerAsync(string what, Stream stream, CancellationToken cancellationToken)
