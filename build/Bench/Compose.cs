@@ -17,7 +17,7 @@ internal static class Compose
         return 0;
     }
 
-    // VmHWM: the most memory the process ever had in use. Source: proc_pid_status(5).
-    private static long PeakKilobytes()
+    /// <summary>VmHWM: the most memory the process ever had in use. Source: proc_pid_status(5).</summary>
+    public static long PeakKilobytes()
         => File.ReadLines("/proc/self/status").Where(l => l.StartsWith("VmHWM:", StringComparison.Ordinal)).Select(l => long.Parse(l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)).Single();
 }

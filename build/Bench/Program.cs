@@ -1,6 +1,6 @@
 using Registry.Sdk.Bench;
 
-// Measures by hand what the layer engine costs; docs/benchmarks.md keeps the results. `compose` is what the others start, so that a measurement
+// Measures by hand what the layer engine costs; docs/benchmarks.md keeps the results. `compose`, `upload` and `publish` with a folder are what the others start, so that a measurement
 // is of a whole process, its start included.
 return args switch
 {
@@ -14,11 +14,13 @@ return args switch
     ["transfer"] => await Transfer.RunAsync(),
     ["upload", var address, var size] => await Transfer.UploadAsync(address, long.Parse(size, System.Globalization.CultureInfo.InvariantCulture)),
     ["memory"] => await Memory.RunAsync(),
+    ["publish"] => await Publish.RunAsync(),
+    ["publish", var folder, var address, var work, var cache] => await Publish.OneAsync(folder, address, work, cache),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("bench speed [FOLDER] | bench levels [FOLDER] | soak (bench memory) | bench transfer | bench secrets FOLDER…");
+    Console.Error.WriteLine("bench speed [FOLDER] | bench levels [FOLDER] | soak memory (bench memory, then bench publish) | bench transfer | bench secrets FOLDER…");
     return 2;
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Emulator;
 using Registry.Sdk.Registry.Tests.Transfer;
+using Registry.Sdk.TestKit;
 
 namespace Registry.Sdk.Bench;
 
@@ -23,7 +24,7 @@ internal static class Transfer
             {
                 var state = Path.Combine(temporary, "state");
                 await using (var emulator = await EmulatorServer.StartAsync(new() { StateDirectory = state }))
-                await using (var link = CuttingLink.Start(emulator.BaseAddress.Port, every))
+                await using (var link = CuttingProxy.Start(emulator.BaseAddress.Port, every))
                 {
                     var cost = await Shell.TimeAsync($"{Shell.Self} upload '{link.Address}' {size.ToString(CultureInfo.InvariantCulture)}");
                     var words = cost.Output.Split(' ');

@@ -92,14 +92,18 @@ public sealed class Matrix : IAsyncDisposable
     }
 
     /// <summary>All cuts there are: each kind at each request that it can touch.</summary>
-    public IReadOnlyList<Cut> All()
+    public IReadOnlyList<Cut> All() => AllOf(Requests);
+
+    /// <summary>All cuts of a publish that sends those requests, by server.</summary>
+    public static IReadOnlyList<Cut> AllOf(IReadOnlyList<IReadOnlyList<RequestRecord>> requests)
     {
+        ArgumentNullException.ThrowIfNull(requests);
         var cuts = new List<Cut>();
-        for (var server = 0; server < Requests.Count; server++)
+        for (var server = 0; server < requests.Count; server++)
         {
-            for (var request = 0; request < Requests[server].Count; request++)
+            for (var request = 0; request < requests[server].Count; request++)
             {
-                foreach (var kind in Kinds.Where(k => Touches(k.Name, Requests[server][request])))
+                foreach (var kind in Kinds.Where(k => Touches(k.Name, requests[server][request])))
                 {
                     cuts.Add(new(server, request, kind, ForGood: false));
                     cuts.Add(new(server, request, kind, ForGood: true));
@@ -111,10 +115,13 @@ public sealed class Matrix : IAsyncDisposable
     }
 
     /// <summary>So many cuts of all, by a seed; every kind is among them where there is room.</summary>
-    public IReadOnlyList<Cut> Sample(int count, int seed)
+    public IReadOnlyList<Cut> Sample(int count, int seed) => SampleOf(All(), count, seed);
+
+    /// <summary>So many of those cuts, by a seed; every kind is among them where there is room.</summary>
+    public static IReadOnlyList<Cut> SampleOf(IEnumerable<Cut> cuts, int count, int seed)
     {
         var random = new Random(seed);
-        var byKind = All().GroupBy(c => (c.Kind, c.ForGood)).Select(g => new Queue<Cut>([.. g.OrderBy(_ => random.Next())])).OrderBy(_ => random.Next()).ToList();
+        var byKind = cuts.GroupBy(c => (c.Kind, c.ForGood)).Select(g => new Queue<Cut>([.. g.OrderBy(_ => random.Next())])).OrderBy(_ => random.Next()).ToList();
         var sample = new List<Cut>();
         while (sample.Count < count && byKind.Exists(q => q.Count > 0))
         {
@@ -122,6 +129,19 @@ public sealed class Matrix : IAsyncDisposable
         }
 
         return sample;
+    }
+
+    /// <summary>For each cut of one publish a cut of another: the same fault at the same server, at a request by a seed. Without those that have no like.</summary>
+    public static IReadOnlyList<Cut> LikeThose(IEnumerable<Cut> cuts, IReadOnlyCollection<Cut> others, int seed)
+    {
+        var random = new Random(seed);
+        return
+        [
+            .. from cut in cuts
+               let like = others.Where(o => o.Kind == cut.Kind && o.ForGood == cut.ForGood && o.Server == cut.Server).ToList()
+               where like.Count > 0
+               select like[random.Next(like.Count)],
+        ];
     }
 
     /// <summary>Servers that hold the old release.</summary>

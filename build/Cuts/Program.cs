@@ -6,15 +6,18 @@ using Registry.Sdk.Cuts;
 return args switch
 {
     ["host", var release, var ghcr, var hub, var work] => await Kill.HostAsync(release, ghcr, hub, work),
+    ["racer", .. var destinations] => await RaceHost.ServeAsync(destinations),
     ["matrix", var page, .. var rest] => await MatrixAsync(page, Number(rest, 0, int.MaxValue), Number(rest, 1, 1)),
     ["kill", var page, .. var rest] => await KillAsync(page, Number(rest, 0, 60)),
     ["line", var page, .. var rest] => await LineAsync(page, Number(rest, 0, 200), Number(rest, 1, 1)),
+    ["race", var page, .. var rest] => await RaceAsync(page, Number(rest, 0, 100), Number(rest, 1, 1)),
+    ["stock", var page, .. var rest] => await StockAsync(page, Number(rest, 0, 60), Number(rest, 1, 1)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("soak matrix|kill|line PAGE [COUNT [SEED]]");
+    Console.Error.WriteLine("soak matrix|kill|line|race|stock PAGE [COUNT [SEED]]");
     return 2;
 }
 
@@ -66,6 +69,66 @@ static async Task<int> LineAsync(string page, int count, int seed)
     return Report(page, "line", $"{count} runs from seed {seed}, one registry restarted in the middle", results, clock);
 }
 
+static async Task<int> RaceAsync(string page, int rounds, int seed)
+{
+    var clock = Stopwatch.StartNew();
+    await using var race = await Race.StartAsync();
+    var results = new List<RaceResult>();
+    for (var round = 1; round <= rounds; round++)
+    {
+        var result = await race.RunAsync(round, seed);
+        results.Add(result);
+        foreach (var wrong in result.Wrong)
+        {
+            Console.Error.WriteLine($"round {round}, {result.Name}: {wrong}");
+        }
+    }
+
+    var found = results.Count(r => r.Wrong.Count > 0);
+    Table.Write(page, "race", Heading($"{rounds} rounds, seed {seed}", clock), Race.Table(results));
+    Console.WriteLine(Race.Table(results));
+    Console.WriteLine($"{results.Count} rounds, {found} wrong");
+    return found == 0 ? 0 : 1;
+}
+
+static async Task<int> StockAsync(string page, int count, int seed)
+{
+    var clock = Stopwatch.StartNew();
+    await using var stock = await Stock.CreateAsync();
+    var tables = new System.Text.StringBuilder();
+    var wrongOfOurs = 0;
+    var cutsOfStock = Matrix.SampleOf(Matrix.AllOf(stock.Requests[Publisher.Stock]), count, seed);
+    foreach (var (publisher, requests) in stock.Requests.OrderBy(r => r.Key))
+    {
+        var results = new List<StockResult>();
+        var cuts = publisher == Publisher.Stock ? cutsOfStock : Matrix.LikeThose(cutsOfStock, Matrix.AllOf(requests), seed);
+        foreach (var cut in cuts)
+        {
+            results.Add(await stock.TryAsync(publisher, cut, freshClone: results.Count % 2 == 1));
+            Say(results[^1].Cut, results.Count, cuts.Count);
+        }
+
+        var mixed = results.Where(r => r.Cut.First.Any(v => v.Found == Found.Mixed)).ToList();
+        var asked = string.Join(" and ", requests.Select(r => r.Count.ToString(CultureInfo.InvariantCulture)));
+        tables.Append(CultureInfo.InvariantCulture, $"""
+            ### {(publisher == Publisher.Stock ? "Stock" : "Ours")}
+
+            {results.Count} cuts of an undisturbed publish's {asked} requests. Mixed after the first run in {mixed.Count} cuts, in {mixed.Count(r => !r.ToldFailure)} of them with exit code 0; in {results.Count(r => r.Torn)} cuts one registry named both releases by the tags of the new one.
+            A version's own tag that the first run had written named another image after the next in {results.Count(r => r.ImmutableMoved)} cuts; in the end the two registries named different images by it in {results.Count(r => r.Differ)}.
+
+            {Table.Of([.. results.Select(r => r.Cut)])}
+
+            """);
+        wrongOfOurs = publisher == Publisher.Ours ? results.Count(r => r.Cut.Wrong.Count > 0) : wrongOfOurs;
+    }
+
+    Table.Write(page, "stock", Heading($"seed {seed}, .NET SDK {await SdkVersionAsync()}", clock), tables.ToString().TrimEnd() + "\n");
+    Console.WriteLine(tables);
+    return wrongOfOurs == 0 ? 0 : 1;
+}
+
+static async Task<string> SdkVersionAsync() => (await Registry.Sdk.TestKit.ProcessRunner.RunAsync("dotnet", ["--version"])).EnsureSuccess().StandardOutput.Trim();
+
 static void Say(CutResult result, int done, int count)
 {
     foreach (var line in Table.Wrong([result]))
@@ -82,11 +145,13 @@ static void Say(CutResult result, int done, int count)
 static int Report(string page, string section, string what, IReadOnlyCollection<CutResult> results, Stopwatch clock)
 {
     var wrong = results.Count(r => r.Wrong.Count > 0);
-    Table.Write(page, section, string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:yyyy-MM-dd}, commit {Commit()}: {what}; {clock.Elapsed.TotalMinutes:0} minutes."), results);
+    Table.Write(page, section, Heading(what, clock), Table.Of(results));
     Console.WriteLine(Table.Of(results));
     Console.WriteLine($"{results.Count} tried, {wrong} wrong");
     return wrong == 0 ? 0 : 1;
 }
+
+static string Heading(string what, Stopwatch clock) => string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:yyyy-MM-dd}, commit {Commit()}: {what}; {clock.Elapsed.TotalMinutes:0} minutes.");
 
 static string Commit()
 {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text;
 using Registry.Sdk.Core;
 using Registry.Sdk.Core.Editions;
@@ -86,8 +85,7 @@ public sealed class Release(string folder)
     /// <param name="cancellationToken">Stops it.</param>
     public async Task<Told> PublishAsync(string version, Target target, string work, TimeProvider? time, CancellationToken cancellationToken)
     {
-        var log = new Log();
-        var (report, reporting) = await PublishPipeline.RunAsync(Request(version, target, work, time), new NoGit(), log, cancellationToken);
+        var (report, reporting) = await PublishPipeline.RunAsync(Request(version, target, work, time), new NoGit(), new QuietLog(), cancellationToken);
         return new(
             report.Succeeded,
             [.. report.Diagnostics.Concat(reporting.Diagnostics).Where(d => d.IsError).Select(d => d.ToString()!)],
@@ -143,7 +141,8 @@ public sealed class Release(string folder)
 
     private static string Publish(string folder, string version, string edition) => Path.Combine(folder, version, edition);
 
-    private static Outcome<Derived> Facts(string version)
+    /// <summary>What git says of a version, and the tags that follow from it.</summary>
+    internal static Outcome<Derived> Facts(string version)
     {
         // One commit for each version, an hour apart.
         var isNew = version == New;
@@ -163,23 +162,11 @@ public sealed class Release(string folder)
         return derived.Succeeded ? Outcome<Derived>.Success(new(facts, derived.Value), derived.Diagnostics) : Outcome<Derived>.Failure(derived.Diagnostics);
     }
 
-    private sealed class NoGit : IGit
+    /// <summary>No git: facts are given.</summary>
+    internal sealed class NoGit : IGit
     {
         public Task<GitResult?> RunAsync(string workingDirectory, IReadOnlyList<string> arguments, CancellationToken cancellationToken) => Task.FromResult<GitResult?>(null);
 
         public IAsyncEnumerable<string> ReadLinesAsync(string workingDirectory, IReadOnlyList<string> arguments, CancellationToken cancellationToken) => throw new GitException("no git");
-    }
-
-    private sealed class Log : IPublishLog
-    {
-        private readonly ConcurrentQueue<string> _lines = new();
-
-        public void Stage(string message) => _lines.Enqueue(message);
-
-        public void Note(string message) => _lines.Enqueue(message);
-
-        public void Request(string message) => _lines.Enqueue(message);
-
-        public void Uploading(Destination destination, Descriptor blob, long sent, double bytesPerSecond) => _lines.Enqueue($"{destination} {sent}");
     }
 }

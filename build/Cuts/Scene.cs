@@ -117,7 +117,7 @@ public sealed class Scene : IAsyncDisposable
         await Task.WhenAll(_servers.Select(s => s.DisposeAsync().AsTask()));
     }
 
-    private static void Copy(string from, string to)
+    internal static void Copy(string from, string to)
     {
         Directory.CreateDirectory(to);
         foreach (var folder in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))

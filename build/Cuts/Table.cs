@@ -31,9 +31,9 @@ public static class Table
     /// <summary>What was wrong, one line each.</summary>
     public static IEnumerable<string> Wrong(IEnumerable<CutResult> results) => results.Where(r => r.Wrong.Count > 0).Select(r => $"{r.Name}: {string.Join("; ", r.Wrong)}");
 
-    /// <summary>Replaces a section of a page, between its two comments, by a table and what it is of.</summary>
+    /// <summary>Replaces a section of a page, between its two comments, by what it is of and a table.</summary>
     /// <exception cref="InvalidOperationException">The page has no such section.</exception>
-    public static void Write(string page, string section, string what, IReadOnlyCollection<CutResult> results)
+    public static void Write(string page, string section, string what, string table)
     {
         var (begin, end) = ($"<!-- {section}: written by build/soak -->\n", $"<!-- end of {section} -->");
         var text = File.ReadAllText(page);
@@ -43,6 +43,6 @@ public static class Table
             throw new InvalidOperationException($"{page} has no section {section}");
         }
 
-        File.WriteAllText(page, $"{text[..(from + begin.Length)]}\n{what}\n\n{Of(results)}\n{text[to..]}", new UTF8Encoding(false));
+        File.WriteAllText(page, $"{text[..(from + begin.Length)]}\n{what}\n\n{table}\n{text[to..]}", new UTF8Encoding(false));
     }
 }

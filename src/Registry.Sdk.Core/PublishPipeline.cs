@@ -273,7 +273,7 @@ public static class PublishPipeline
         }
 
         // By now every secret that was used is known: whatever came from outside and ended up in a message, it leaves here.
-        var report = run.Report with { Duration = clock.Elapsed, Diagnostics = [.. run.Diagnostics.Select(Told)] };
+        var report = run.Report with { Duration = clock.Elapsed, Waits = run.Resilience?.Waits ?? [], Diagnostics = [.. run.Diagnostics.Select(Told)] };
         if (request.CheckOnly && report.Succeeded)
         {
             // The publish that follows reports; its warnings too.
@@ -338,6 +338,7 @@ public static class PublishPipeline
         UsageChecks.CheckBuild(request, version, destinations, diagnostics);
         var overwrite = request.OverwriteTags.ToHashSet(StringComparer.Ordinal);
         using var resilience = new RegistryResilience(request.CheckOnly ? RetryLimits.Brief : RetryLimits.Publish, request.Time, log.Ask);
+        run.Resilience = resilience;
         using var connections = new RegistryConnections(endpoints, credentials, log.Request, run.Redactor) { Environment = request.Environment, Time = request.Time, Resilience = resilience };
         if (request.CheckOnly)
         {

@@ -22,6 +22,9 @@ internal sealed class PublishRun
     /// <summary>Knows the secrets that were used.</summary>
     public Redactor Redactor { get; } = new();
 
+    /// <summary>Knows for how long registries were waited for; null before the first is asked.</summary>
+    public RegistryResilience? Resilience { get; set; }
+
     /// <summary>What is known so far.</summary>
     public PublishReport Report { get; set; }
 

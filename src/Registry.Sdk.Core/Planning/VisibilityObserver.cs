@@ -53,7 +53,7 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
     /// </summary>
     public bool ReadsContent { get; init; }
 
-    /// <summary>Whether an outsider's look that fails is left to the caller, who looks again anyway.</summary>
+    /// <summary>Whether a look that fails, an outsider's or the API's, is left to the caller, who looks again anyway.</summary>
     public bool LooksOnce { get; init; }
 
     /// <summary>Who can read a repository.</summary>
@@ -149,7 +149,7 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
 
     private async Task<Observation> AskGitHubAsync(RepositoryReference repository, Observation look, CancellationToken cancellationToken)
     {
-        if (connections.GitHub(repository) is not { } api || !repository.Name.Contains('/', StringComparison.Ordinal))
+        if (connections.GitHub(repository, isTriedOnce: LooksOnce) is not { } api || !repository.Name.Contains('/', StringComparison.Ordinal))
         {
             return look;
         }
@@ -172,7 +172,7 @@ public sealed class VisibilityObserver(RegistryConnections connections, Registry
 
     private async Task<Observation> AskDockerHubAsync(RepositoryReference repository, Observation look, CancellationToken cancellationToken)
     {
-        if (connections.DockerHub(repository) is not { } api)
+        if (connections.DockerHub(repository, isTriedOnce: LooksOnce) is not { } api)
         {
             return look;
         }

@@ -118,7 +118,7 @@ internal sealed class GitHubApi(ServiceApi api, Func<CancellationToken, Task<Cre
     }
 
     private Task<ServiceAnswer> GetAsync(string path, Credential? credential, CancellationToken cancellationToken)
-        => api.SendAsync(HttpMethod.Get, path, credential is null ? null : Bearer(credential), Headers, null, cancellationToken);
+        => api.AskAsync(HttpMethod.Get, path, credential is null ? null : Bearer(credential), Headers, null, cancellationToken);
 
     private static ApiReading<T> Read<T>(ServiceAnswer answer, Credential? credential, Func<T, string> say, string noun, Func<JsonElement, T?> parse)
         where T : class

@@ -77,6 +77,9 @@ internal sealed class HostResilience : IDisposable
             .Build();
     }
 
+    /// <summary>The registry, or the host of a service's API, as messages name it.</summary>
+    public string Name => _name;
+
     /// <summary>How long it was waited for in all; what is waited for at the same time counts once.</summary>
     public TimeSpan Waited { get; private set; }
 

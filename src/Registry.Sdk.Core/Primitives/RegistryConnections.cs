@@ -101,23 +101,25 @@ public sealed class RegistryConnections : IDisposable
 
     /// <summary>GitHub's API for the owner of a package; null where the registry is none of GitHub's, or has no API to ask.</summary>
     /// <param name="repository">The package.</param>
-    public IGitHubApi? GitHub(RepositoryReference repository)
+    /// <param name="isTriedOnce">Failures are handed on, whatever <see cref="Resilience"/> says: who asks looks again anyway.</param>
+    public IGitHubApi? GitHub(RepositoryReference repository, bool isTriedOnce = false)
     {
         ArgumentNullException.ThrowIfNull(repository);
         var endpoint = _endpoints.Resolve(repository.Host);
         return PackageServices.Of(endpoint) == PackageService.GitHub && PackageServices.Api(endpoint, Environment) is { } address
-            ? new GitHubApi(Service(address, repository.Host), c => ApiCredentialAsync(endpoint, address, repository, c), _gitHubOwners.GetOrAdd(repository.Host.Name, static _ => new(StringComparer.OrdinalIgnoreCase)))
+            ? new GitHubApi(Service(address, repository.Host, isTriedOnce), c => ApiCredentialAsync(endpoint, address, repository, c), _gitHubOwners.GetOrAdd(repository.Host.Name, static _ => new(StringComparer.OrdinalIgnoreCase)))
             : null;
     }
 
     /// <summary>Docker Hub's API; null where the registry is not Docker Hub, or has no API to ask.</summary>
     /// <param name="repository">The repository whose credential is shown.</param>
-    public IDockerHubApi? DockerHub(RepositoryReference repository)
+    /// <param name="isTriedOnce">Failures are handed on, whatever <see cref="Resilience"/> says: who asks looks again anyway.</param>
+    public IDockerHubApi? DockerHub(RepositoryReference repository, bool isTriedOnce = false)
     {
         ArgumentNullException.ThrowIfNull(repository);
         var endpoint = _endpoints.Resolve(repository.Host);
         return PackageServices.Of(endpoint) == PackageService.DockerHub && PackageServices.Api(endpoint, Environment) is { } address
-            ? new DockerHubApi(Service(address, repository.Host), c => ApiCredentialAsync(endpoint, address, repository, c), _dockerHubLogins.GetOrAdd(repository.Host.Name, static _ => new(StringComparer.Ordinal)))
+            ? new DockerHubApi(Service(address, repository.Host, isTriedOnce), c => ApiCredentialAsync(endpoint, address, repository, c), _dockerHubLogins.GetOrAdd(repository.Host.Name, static _ => new(StringComparer.Ordinal)))
             : null;
     }
 
@@ -137,8 +139,8 @@ public sealed class RegistryConnections : IDisposable
         return await action(new(endpoint, repository, authenticator, http, _trace) { AnswerTimeout = AnswerTimeout, Heard = Told, Resilience = isTriedOnce ? null : Resilience?.Of(endpoint) }).ConfigureAwait(false);
     }
 
-    private ServiceApi Service(Uri address, RegistryHost host)
-        => new(address, host, Http(RegistryHost.IsLoopbackName(address.Host)), Redactor, _trace, Time, ApiTimeout);
+    private ServiceApi Service(Uri address, RegistryHost host, bool isTriedOnce)
+        => new(address, host, Http(RegistryHost.IsLoopbackName(address.Host)), Redactor, _trace, Time, ApiTimeout) { Resilience = isTriedOnce ? null : Resilience?.OfService(address) };
 
     private HttpMessageInvoker Http(bool isLoopback) => isLoopback ? _loopback : _http;
 

@@ -26,6 +26,18 @@ internal sealed record ServiceAnswer(string Request, DateTimeOffset At)
     /// <summary>GitHub's <c>X-OAuth-Scopes</c>: what a classic token may do; null: the token has none to tell.</summary>
     public string? Scopes { get; init; }
 
+    /// <summary>Whether the same request may fare better a little later: it limits, it or what stands before it is unwell, the line was cut.</summary>
+    public bool IsTransient { get; init; }
+
+    /// <summary>Whether it limits how often it is asked.</summary>
+    public bool IsThrottled { get; init; }
+
+    /// <summary>How long it asks to wait, where it limits and says so.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>How long nothing was heard before this; zero where something was.</summary>
+    public TimeSpan Silence { get; init; }
+
     /// <summary>As evidence, with what was read.</summary>
     /// <param name="read">What the body said; empty: the status says all.</param>
     public Evidence Evidence(string read = "") => new(Request, Failure ?? (read.Length > 0 ? $"{Status}, {read}" : $"{Status}{Words}"), At);
@@ -35,6 +47,10 @@ internal sealed record ServiceAnswer(string Request, DateTimeOffset At)
 /// Requests to one service's own API. The secret goes to that host alone: redirects are followed within it and nowhere else. Every failure is an answer;
 /// only cancellation throws.
 /// </summary>
+/// <remarks>
+/// What only reads is asked again where a failure may pass. What changes something is sent once: the calls that change a visibility are documented
+/// nowhere, a repository that was made can't be made a second time, and what came of them is read back anyway.
+/// </remarks>
 /// <param name="address">The API's address; may have a path.</param>
 /// <param name="host">The registry it belongs to, for messages.</param>
 /// <param name="http">Follows no redirect by itself.</param>
@@ -53,10 +69,41 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
     /// <summary>Keeps secrets out of what is said.</summary>
     public Redactor Redactor => redactor;
 
+    /// <summary>How failures of what only reads are met; null: each is handed on at once.</summary>
+    public HostResilience? Resilience { get; init; }
+
     /// <summary>What was not asked, as an answer.</summary>
     public ServiceAnswer NotSent(HttpMethod method, string path, string why) => new(Shown(method, Target(path), isAnonymous: false), time.GetUtcNow()) { Failure = why };
 
-    /// <summary>Sends one request.</summary>
+    /// <summary>Sends a request that only reads, a login too: as often as <see cref="Resilience"/> has it.</summary>
+    /// <inheritdoc cref="SendAsync"/>
+    public async Task<ServiceAnswer> AskAsync(
+        HttpMethod method, string path, AuthenticationHeaderValue? authorization, IReadOnlyCollection<KeyValuePair<string, string>> headers, JsonObject? body, CancellationToken cancellationToken)
+    {
+        if (Resilience is null)
+        {
+            return await SendAsync(method, path, authorization, headers, body, cancellationToken).ConfigureAwait(false);
+        }
+
+        var call = new Call($"{method} {Target(path).GetLeftPart(UriPartial.Path)}");
+        ServiceAnswer? last = null;
+        try
+        {
+            return await Resilience.RunAsync(call, async c =>
+            {
+                last = await SendAsync(method, path, authorization, headers, body, c).ConfigureAwait(false);
+                return last.IsTransient ? throw Failure(call, last) : last;
+            }, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RegistryException)
+        {
+            return last is null ? NotSent(method, path, "not sent: it kept failing before, and was given up on")
+                : call.Failures < 2 ? last
+                : last with { Failure = string.Create(CultureInfo.InvariantCulture, $"{Said(last)}, at the last of {call.Failures} tries") };
+        }
+    }
+
+    /// <summary>Sends one request once.</summary>
     /// <param name="method">Method.</param>
     /// <param name="path">Begins with a slash; below the API's address.</param>
     /// <param name="authorization">What is shown, or null.</param>
@@ -64,7 +111,7 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
     /// <param name="body">Sent as JSON, or null.</param>
     /// <param name="cancellationToken">Stops it.</param>
     public async Task<ServiceAnswer> SendAsync(
-        HttpMethod method, string path, AuthenticationHeaderValue? authorization, IEnumerable<KeyValuePair<string, string>> headers, JsonObject? body, CancellationToken cancellationToken)
+        HttpMethod method, string path, AuthenticationHeaderValue? authorization, IReadOnlyCollection<KeyValuePair<string, string>> headers, JsonObject? body, CancellationToken cancellationToken)
     {
         var target = Target(path);
         var request = Shown(method, target, isAnonymous: authorization is null && body is null);
@@ -80,7 +127,9 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
             }
             catch (Exception e) when (RegistryClient.IsTransport(e, cancellationToken))
             {
-                return Failed(timeout.IsCancellationRequested ? NoAnswer : RegistryClient.Explain(e, redactor).TrimEnd('.'));
+                return timeout.IsCancellationRequested
+                    ? Failed(NoAnswer) with { IsTransient = true, Silence = silence }
+                    : Failed(RegistryClient.Explain(e, redactor).TrimEnd('.')) with { IsTransient = Transient.Is(e) };
             }
 
             using (response)
@@ -110,6 +159,16 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
         }
     }
 
+    private RegistryException Failure(Call call, ServiceAnswer answer)
+        => new(answer.IsThrottled ? RegistryFailure.Throttled : answer.Status == 0 ? RegistryFailure.Unreachable : RegistryFailure.Rejected, host, $"{call.What}: {Said(answer)}")
+        {
+            IsTransient = true,
+            RetryAfter = answer.RetryAfter,
+            Silence = answer.Silence,
+        };
+
+    private static string Said(ServiceAnswer answer) => answer.Failure ?? $"{answer.Status}{answer.Words}";
+
     private string NoAnswer => string.Create(CultureInfo.InvariantCulture, $"no answer within {silence.TotalSeconds:0.#} seconds");
 
     // %2F stays as it is: Uri unescapes no slash.
@@ -119,7 +178,7 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
 
     private bool IsSameOrigin(Uri other) => other.Scheme == address.Scheme && string.Equals(other.Host, address.Host, StringComparison.OrdinalIgnoreCase) && other.Port == address.Port;
 
-    private static HttpRequestMessage Message(HttpMethod method, Uri target, AuthenticationHeaderValue? authorization, IEnumerable<KeyValuePair<string, string>> headers, JsonObject? body)
+    private static HttpRequestMessage Message(HttpMethod method, Uri target, AuthenticationHeaderValue? authorization, IReadOnlyCollection<KeyValuePair<string, string>> headers, JsonObject? body)
     {
         var message = new HttpRequestMessage(method, target);
         message.Headers.UserAgent.ParseAdd(RegistryClient.UserAgent);
@@ -146,13 +205,14 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
         }
         catch (RegistryException e)
         {
-            var why = e.Failure == RegistryFailure.WrongContent ? $"more than the {MaxBytes} bytes that are possible" : "an answer that breaks off";
-            return new(request, time.GetUtcNow()) { Failure = $"{(int)response.StatusCode} and {why}" };
+            var isCut = e.Failure != RegistryFailure.WrongContent;
+            var why = isCut ? "an answer that breaks off" : $"more than the {MaxBytes} bytes that are possible";
+            return new(request, time.GetUtcNow()) { Failure = $"{(int)response.StatusCode} and {why}", IsTransient = isCut };
         }
 
         var status = (int)response.StatusCode;
         var words = ErrorWords.Of(content, redactor);
-        var answer = new ServiceAnswer(request, time.GetUtcNow()) { Status = status, Words = words, Scopes = Header(response, "X-OAuth-Scopes") };
+        var answer = new ServiceAnswer(request, time.GetUtcNow()) { Status = status, Words = words, Scopes = Header(response, "X-OAuth-Scopes"), IsTransient = Transient.Is(status) };
         if (RegistryClient.IsHtml(response))
         {
             return answer with { Failure = $"{status} and a web page (HTML)" };
@@ -162,7 +222,13 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
         if (Throttling.Is(status, words) || (status == 403 && (Header(response, "X-RateLimit-Remaining") == "0" || response.Headers.RetryAfter is not null)))
         {
             var wait = Throttling.RetryAfter(response.Headers, words, time.GetUtcNow()) ?? UntilReset(response);
-            return answer with { Failure = $"{status}: it limits how often it is asked{(wait is { } known ? $", and asks to wait {Throttling.InWords(known)}" : string.Empty)}" };
+            return answer with
+            {
+                Failure = $"{status}: it limits how often it is asked{(wait is { } known ? $", and asks to wait {Throttling.InWords(known)}" : string.Empty)}",
+                IsTransient = true,
+                IsThrottled = true,
+                RetryAfter = wait,
+            };
         }
 
         // Both services explain themselves in JSON, whatever they answer: what does not is something in between.

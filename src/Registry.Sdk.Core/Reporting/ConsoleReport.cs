@@ -49,6 +49,7 @@ public static class ConsoleReport
 
         lines.AddRange(Table(report, plan).Select(l => "    " + l));
         lines.AddRange(plan.Destinations.Select(d => Visible(report, d)).OfType<string>().Select(l => "    " + l));
+        lines.AddRange(Troubles(report).Select(l => "    " + l));
         lines.AddRange(plan.LeftOut.Select(l => $"    {l.Destination}: left out, {l.Why}"));
         if (report.PlanOnly)
         {
@@ -94,6 +95,11 @@ public static class ConsoleReport
         };
         return who is null ? null : $"{plan.Destination}: {who}{(after is null && !report.PlanOnly && report.Transfer is not null ? " (seen before the push)" : string.Empty)}{(after?.Click is { } click ? $"; {click}" : string.Empty)}";
     }
+
+    /// <summary>What it cost that registries failed or lines were cut, as far as it cost anything.</summary>
+    internal static IEnumerable<string> Troubles(PublishReport report)
+        => (report.Transfer?.Destinations ?? []).Where(d => d.BytesSentAgain > 0).Select(d => $"{d.Destination}: {Bytes(d.BytesSentAgain)} had to be sent again")
+            .Concat(report.Waits.Select(w => $"{w.Host} was waited for: {Throttling.InWords(w.Waited)} in all"));
 
     private static IEnumerable<string> Table(PublishReport report, Plan plan)
     {

@@ -85,6 +85,11 @@ public static class GitHubReport
                 }
             }
 
+            foreach (var trouble in ConsoleReport.Troubles(report))
+            {
+                text.Append("- ").Append(Escape(trouble)).Append('\n');
+            }
+
             text.Append('\n');
         }
         else if (report.Plan is { Destinations.Count: 0 } plan)

@@ -38,6 +38,9 @@ public sealed record PublishReport
     /// <summary>What happened, or null if nothing was sent.</summary>
     public TransferResult? Transfer { get; init; }
 
+    /// <summary>The registries and services that were waited for: they failed, were silent, or asked for it. Empty if none was.</summary>
+    public IReadOnlyList<HostWait> Waits { get; init; } = [];
+
     /// <summary>What is seen from outside, or null.</summary>
     public VerificationResult? Verification { get; init; }
 

@@ -39,6 +39,7 @@ public static class Receipt
             ["branch"] = git?.Branch,
             ["ci"] = ci is null ? null : new JsonObject { ["service"] = ci.Service, ["run"] = ci.RunUrl },
             ["tags"] = new JsonArray([.. (report.Version?.Tags ?? []).Select(t => (JsonNode)new JsonObject { ["name"] = t.Name, ["floating"] = t.Floating })]),
+            ["waits"] = new JsonArray([.. report.Waits.Select(w => (JsonNode)new JsonObject { ["host"] = w.Host, ["seconds"] = Math.Round(w.Waited.TotalSeconds, 3) })]),
             ["notes"] = new JsonArray([.. report.Notes.Select(n => (JsonNode)n)]),
             ["secrets"] = report.Secrets is { } secrets ? Secrets(secrets) : null,
             ["images"] = new JsonArray([.. report.Images.Select(i => (JsonNode)Image(report, i))]),
@@ -147,6 +148,7 @@ public static class Receipt
                     ? result.Tags.Select(t => Tag(t.Tag.Name, TagStateNames.ToWord(t.State), t.Before, Now(t, plan.Image.Digest), t.Why))
                     : plan.Tags.Select(t => Tag(t.Tag.Name, $"planned:{t.Action.ToString().ToLowerInvariant()}", t.Current, t.Action == TagAction.Keep ? t.Current : plan.Image.Digest, t.Why))]),
                 ["bytesSent"] = result?.BytesSent ?? 0,
+                ["bytesSentAgain"] = result?.BytesSentAgain ?? 0,
                 ["bytesMounted"] = result?.BytesMounted ?? 0,
                 ["bytesSkipped"] = result?.BytesSkipped ?? 0,
                 ["seconds"] = Math.Round(result?.Duration.TotalSeconds ?? 0, 3),

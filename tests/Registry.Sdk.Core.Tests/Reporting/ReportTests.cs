@@ -69,6 +69,29 @@ public class ReportTests
     }
 
     [Fact]
+    public void What_was_sent_again_and_waited_for_is_told_where_it_was_and_nowhere_else()
+    {
+        var calm = Finished();
+        Assert.DoesNotContain(ConsoleReport.Lines(calm), l => l.Contains("again", StringComparison.Ordinal) || l.Contains("waited", StringComparison.Ordinal));
+        Assert.DoesNotContain("again", GitHubReport.Summary(calm));
+
+        var first = calm.Transfer!.Destinations[0];
+        var report = calm with
+        {
+            Transfer = new([first with { BytesSentAgain = 40_300_000 }, calm.Transfer.Destinations[1]], []),
+            Waits = [new("api.github.com", TimeSpan.FromSeconds(1)), new("ghcr.io", TimeSpan.FromSeconds(75.25))],
+        };
+        string[] told = ["ghcr.io/a/b: 40.3 MB had to be sent again", "api.github.com was waited for: 1 second in all", "ghcr.io was waited for: 76 seconds in all"];
+        Assert.Equal(told, ConsoleReport.Lines(report).Select(l => l.Trim()).Where(told.Contains));
+        Assert.Equal(told.Select(t => "- " + t), GitHubReport.Summary(report).Split('\n').Where(l => told.Contains(l.TrimStart('-', ' '))));
+        Assert.DoesNotContain(ConsoleReport.Lines(report), l => l.Contains("docker.io/a/b: 0 B", StringComparison.Ordinal));
+
+        var receipt = JsonNode.Parse(Receipt.Write(report))!;
+        Assert.Equal([40_300_000, 0], receipt["images"]![0]!["destinations"]!.AsArray().Where(d => d!["leftOut"] is null).Select(d => d!["bytesSentAgain"]!.GetValue<long>()));
+        Assert.Equal([("api.github.com", 1), ("ghcr.io", 75.25)], receipt["waits"]!.AsArray().Select(w => (w!["host"]!.GetValue<string>(), w["seconds"]!.GetValue<double>())));
+    }
+
+    [Fact]
     public void Nothing_to_push_is_one_line_with_the_reason()
     {
         var report = Finished() with { Plan = new([], [new(Destination("ghcr.io/a/b"), "it does not take pr builds (On)")]), Transfer = new([], []), Verification = null };
@@ -395,7 +418,8 @@ public class ReportTests
         var first = report.Transfer!.Destinations[0];
         return report with
         {
-            Transfer = new([first with { HoldsImage = false, Tags = [.. first.Tags.Select(t => t with { State = TagState.Pending })] }], []),
+            Waits = [new("ghcr.io", TimeSpan.FromSeconds(1.5))],
+            Transfer = new([first with { BytesSentAgain = 1, HoldsImage = false, Tags = [.. first.Tags.Select(t => t with { State = TagState.Pending })] }], []),
             Verification = null,
             Diagnostics = [DiagnosticCodes.TransferFailed.Report("failed")],
         };

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Registry.Tests;
 using Xunit;
 
 namespace Registry.Sdk.Core.Tests.Visible;
@@ -239,6 +240,103 @@ public sealed class ServiceApiTests : IDisposable
             answerer.Requests.Select(r => $"{r.Method} {r.Address.AbsolutePath}{(r.Address.AbsolutePath.EndsWith("token", StringComparison.Ordinal) ? "" : " " + r.Body)}".Trim()));
     }
 
+    /// <summary>What it answers first, twice; and how long it is waited for then. Null: once, at once.</summary>
+    [Theory]
+    [InlineData(500, """{"message":"oops"}""", "", 3.0)]
+    [InlineData(502, "", "", 3.0)]
+    [InlineData(503, "<html>", "", 3.0)]
+    [InlineData(429, "{}", "Retry-After: 20", 41.0)]
+    [InlineData(403, """{"message":"API rate limit exceeded"}""", "X-RateLimit-Remaining: 0|X-RateLimit-Reset: 1795348815", 31.0)]
+    [InlineData(403, """{"message":"You have exceeded a secondary rate limit."}""", "", 15.0)]
+    [InlineData(403, """{"message":"SSO"}""", "", null)]
+    [InlineData(404, """{"message":"Package not found."}""", "", null)]
+    [InlineData(401, """{"message":"Bad credentials"}""", "", null)]
+    [InlineData(200, """{"name":"other"}""", "", null)]
+    [InlineData(501, """{"message":"no"}""", "", null)]
+    public async Task What_may_pass_is_asked_for_again_and_what_is_said_is_the_last_answer(int status, string body, string headers, double? waited)
+    {
+        var asked = 0;
+        answerer.Answer = _ => ++asked < 3 ? Answerer.With(status, "application/json", body, headers) : Answerer.With(200, "application/json", """{"name":"a/b","visibility":"private"}""");
+        using var resilience = Patient();
+        var reading = await GitHub().FindPackageAsync(new("acme", IsOrganization: true), "a/b", CancellationToken.None);
+        Assert.Equal(waited is null ? 1 : 3, answerer.Requests.Count);
+        Assert.Equal(waited is not null, reading.Verdict == ApiVerdict.Found);
+        Assert.Equal(TimeSpan.FromSeconds(waited ?? 0), resilience.Waits.SingleOrDefault()?.Waited ?? TimeSpan.Zero);
+        Assert.Equal(waited is null ? [] : ["api.example"], resilience.Waits.Select(w => w.Host));
+        Assert.DoesNotContain("tries", $"{reading.Why} {reading.Evidence!.Answer}");
+    }
+
+    [Fact]
+    public async Task An_API_that_stays_dead_is_no_answer_and_is_given_up_on_within_its_budget_without_touching_the_registry_s()
+    {
+        answerer.Answer = _ => Answerer.With(502, "", "");
+        using var resilience = Patient();
+        var reading = await GitHub().FindPackageAsync(new("acme", IsOrganization: true), "a/b", CancellationToken.None);
+        Assert.Equal((ApiVerdict.NoAnswer, "502 and an empty body, at the last of 3 tries"), (reading.Verdict, reading.Evidence!.Answer));
+        Assert.Contains("at the last of 3 tries", reading.Why);
+        Assert.Null(reading.Value);
+        Assert.Equal(3, answerer.Requests.Count);
+
+        ApiReading<GitHubPackage> last;
+        for (var i = 0; ; i++)
+        {
+            var before = answerer.Requests.Count;
+            last = await GitHub().FindPackageAsync(new("acme", IsOrganization: true), "a/b", CancellationToken.None);
+            Assert.Equal(ApiVerdict.NoAnswer, last.Verdict);
+            if (answerer.Requests.Count == before)
+            {
+                break;
+            }
+
+            Assert.True(i < 100, "it is asked for ever");
+        }
+
+        Assert.Equal("not sent: it kept failing before, and was given up on", last.Evidence!.Answer);
+        Assert.True(Assert.Single(resilience.Waits).Waited <= TimeSpan.FromMinutes(1));
+        Assert.Equal(TimeSpan.Zero, resilience.WaitedFor("api.example"));
+    }
+
+    [Fact]
+    public async Task A_limit_longer_than_the_budget_is_told_at_once()
+    {
+        answerer.Answer = _ => Answerer.With(429, "application/json", "{}", "Retry-After: 600");
+        using var resilience = Patient();
+        var reading = await GitHub().FindPackageAsync(new("acme", IsOrganization: true), "a/b", CancellationToken.None);
+        Assert.Equal((ApiVerdict.NoAnswer, "429: it limits how often it is asked, and asks to wait 10 minutes"), (reading.Verdict, reading.Evidence!.Answer));
+        Assert.Single(answerer.Requests);
+        Assert.Empty(resilience.Waits);
+    }
+
+    [Fact]
+    public async Task Docker_Hub_is_asked_and_logged_in_to_again_and_told_to_change_something_once()
+    {
+        var isLoginDown = true;
+        var failures = 1;
+        answerer.Answer = r => r.RequestUri!.AbsolutePath == "/v2/auth/token" && !isLoginDown ? Answerer.With(200, "application/json", """{"access_token":"jwt-1234567890"}""")
+            : failures-- > 0 ? Answerer.With(503, "", "")
+            : r.RequestUri!.AbsolutePath == "/v2/auth/token" ? Answerer.With(200, "application/json", """{"access_token":"jwt-1234567890"}""")
+            : Answerer.With(200, "application/json", """{"namespace":"acme","name":"app","is_private":true}""");
+        using var resilience = Patient();
+        Assert.Equal(ApiVerdict.Found, (await DockerHub().FindAsync("acme/app", CancellationToken.None)).Verdict);
+        Assert.Equal(["POST /v2/auth/token", "POST /v2/auth/token", "GET /v2/namespaces/acme/repositories/app"], Asked());
+
+        isLoginDown = false;
+        foreach (var (change, request) in new (Func<Task>, string)[]
+        {
+            (() => DockerHub().CreateAsync("acme/app", isPrivate: true, CancellationToken.None), "POST /v2/namespaces/acme/repositories"),
+            (() => DockerHub().TryChangeAsync("acme/app", isPrivate: true, CancellationToken.None), "POST /v2/repositories/acme/app/privacy/"),
+            (() => GitHub().TryMakePublicAsync(new("alice", IsOrganization: false), "app", CancellationToken.None), "PATCH /api/v3/users/alice/packages/container/app"),
+        })
+        {
+            answerer.Requests.Clear();
+            failures = int.MaxValue;
+            await change();
+            Assert.Equal([request], Asked().Where(r => r != "POST /v2/auth/token"));
+        }
+
+        IEnumerable<string> Asked() => answerer.Requests.Select(r => $"{r.Method} {r.Address.AbsolutePath}");
+    }
+
     [Fact]
     public async Task Each_secret_logs_in_for_itself_although_one_file_has_them_all()
     {
@@ -279,8 +377,13 @@ public sealed class ServiceApiTests : IDisposable
     private ServiceApi Api(string address)
     {
         Assert.True(RegistryHost.TryParse("ghcr.io", out var host));
-        return new(new(address), host, http, redactor, trace.Add, new Clock(), TimeSpan.FromSeconds(30));
+        return new(new(address), host, http, redactor, trace.Add, new Clock(), TimeSpan.FromSeconds(30)) { Resilience = patience?.OfService(new(address)) };
     }
+
+    private RegistryResilience? patience;
+
+    /// <summary>From here on failures are met as a publish meets them, with waits that take no time and have no jitter.</summary>
+    private RegistryResilience Patient() => patience = new(RetryLimits.Publish, new InstantTime(), trace.Add, () => 0.5);
 
     private sealed class Clock : TimeProvider
     {

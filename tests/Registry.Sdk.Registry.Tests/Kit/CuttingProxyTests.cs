@@ -1,4 +1,5 @@
-using System.Net.Http.Headers;
+using System.Net;
+using System.Net.Sockets;
 using Registry.Sdk.TestKit;
 using Xunit;
 
@@ -49,6 +50,53 @@ public sealed class CuttingProxyTests
         Assert.True(answer.IsSuccessStatusCode);
         Assert.Equal(1, proxy.Cuts);
         Assert.InRange(Interlocked.Read(ref received), 10, 100_010);
+    }
+
+    /// <summary>What had come before a cut is the server's: a registry that keeps what arrived must be able to.</summary>
+    [Fact]
+    public async Task Each_time_so_many_bytes_have_gone_up_the_line_is_cut_and_the_server_has_all_that_came_before()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        await using var proxy = CuttingProxy.Start(((IPEndPoint)listener.LocalEndpoint).Port, every: 1_000_000);
+        var received = new List<int>();
+
+        foreach (var size in new[] { 600_000, 5_000_000, 300_000, 5_000_000 })
+        {
+            using var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
+            await client.ConnectAsync(IPAddress.Loopback, proxy.Port);
+            using var server = await listener.AcceptSocketAsync();
+            var reading = ReadAllAsync(server);
+            var sent = await Record.ExceptionAsync(async () =>
+            {
+                for (var done = 0; done < size;)
+                {
+                    done += await client.SendAsync(new byte[size - done]);
+                }
+
+                client.Shutdown(SocketShutdown.Send);
+                Assert.Equal(0, await client.ReceiveAsync(new byte[1]));
+            });
+            received.Add(await reading);
+            Assert.Equal(size > 1_000_000, sent is SocketException);
+        }
+
+        Assert.Equal([600_000, 400_000, 300_000, 700_000], received);
+        Assert.Equal(2, proxy.Cuts);
+        Assert.InRange(proxy.Sent, 2_000_000, 2_000_000 + (2 * 65_536));
+
+        static async Task<int> ReadAllAsync(Socket server)
+        {
+            var buffer = new byte[10_000];
+            var (all, read) = (0, 0);
+            while ((read = await server.ReceiveAsync(buffer)) > 0)
+            {
+                all += read;
+            }
+
+            server.Shutdown(SocketShutdown.Send);
+            return all;
+        }
     }
 
     [Fact]

@@ -18,7 +18,7 @@ public sealed class ResumeTests
     {
         await using var directory = new TempDirectory("resume");
         await using var emulator = await EmulatorServer.StartAsync(new() { StateDirectory = directory.Folder("state") });
-        await using var link = CuttingLink.Start(emulator.BaseAddress.Port, 20 * Megabyte);
+        await using var link = CuttingProxy.Start(emulator.BaseAddress.Port, 20 * Megabyte);
         var time = new InstantTime();
         using var resilience = RetryTests.Resilience(time);
         using var wire = new Wire(link.Address, resilience: resilience);
@@ -61,7 +61,7 @@ public sealed class ResumeTests
     public async Task Where_the_session_is_lost_with_the_line_a_layer_arrives_by_restarting(bool isDistribution)
     {
         await using var place = await Place.StartAsync(isDistribution);
-        await using var link = CuttingLink.Start(place.Port, 60 * Megabyte);
+        await using var link = CuttingProxy.Start(place.Port, 60 * Megabyte);
         using var resilience = RetryTests.Resilience(new InstantTime());
         using var wire = new Wire(link.Address, resilience: resilience);
         var client = wire.Open();
@@ -83,7 +83,7 @@ public sealed class ResumeTests
     public async Task What_cannot_arrive_ends_within_its_budget_and_says_so(bool isDistribution)
     {
         await using var place = await Place.StartAsync(isDistribution);
-        await using var link = CuttingLink.Start(place.Port, 20 * Megabyte);
+        await using var link = CuttingProxy.Start(place.Port, 20 * Megabyte);
         var time = new InstantTime();
         using var resilience = RetryTests.Resilience(time);
         using var wire = new Wire(link.Address, resilience: resilience);
@@ -98,6 +98,8 @@ public sealed class ResumeTests
         Assert.EndsWith("It was tried 5 times within 15 seconds.", failed.Message, StringComparison.Ordinal);
         var told = RegistryErrors.AtDestination(failed, "there");
         Assert.Equal("RSDK6010", told.Code);
+        Assert.Contains(link.Address, told.Message, StringComparison.Ordinal);
+        Assert.Contains("It was tried 5 times within 15 seconds.", told.Message, StringComparison.Ordinal);
         Assert.Contains("over a better line", told.Message, StringComparison.Ordinal);
     }
 
