@@ -87,6 +87,13 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
                     return false;
                 }
 
+                // Written after ours, and nothing ranks the two (one second, no history; one commit twice): who came later stays, or both would fight over it.
+                if (turn > 0 && now.Action == TagAction.Move && theirs?.Revision is not null && !input.OverwriteTags.Contains(tag.Name)
+                    && await TagPolicy.DecideAsync(tag, input.Version.Kind, theirs, ours, overwrite: false, history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false) is ({ Action: TagAction.Move }, null))
+                {
+                    now = new(tag, TagAction.Keep, theirs.Digest, "another publish wrote it at the same time, and nothing tells which of the two is newer");
+                }
+
                 decision = now;
             }
 
