@@ -12,6 +12,9 @@ namespace Registry.Sdk.Core;
 /// <summary>From what was built to images: the stages Editions, once over all editions, and Imaging, for each.</summary>
 internal sealed class ImageComposer(PublishRequest request, PublishRun run, ImageCache cache, RegistryConnections connections, IPublishLog log)
 {
+    /// <summary>The recorded bases that images were composed on, instead of what the base image's tag names now.</summary>
+    public IReadOnlyList<RecordedBase> Followed { get; private set; } = [];
+
     /// <summary>The time of all images of a publish.</summary>
     public static DateTimeOffset Created(BuildFacts facts) => facts.SourceDateEpoch ?? facts.Git.CommitTime ?? DateTimeOffset.UnixEpoch;
 
@@ -88,6 +91,7 @@ internal sealed class ImageComposer(PublishRequest request, PublishRun run, Imag
                 if (await bases.FindAsync(build.Base, cancellationToken).ConfigureAwait(false) is { } now && now != first.BaseDigest)
                 {
                     result[^1] = build with { Base = build.Base with { Digest = first.BaseDigest } };
+                    Followed = [.. Followed, first];
                     var text = $"{version.Version} was begun on the base image {result[^1].Base} ({first.At}); {build.Base} names {now} by now. It is composed on the first one again; a newer base needs a new version";
                     if (!run.Report.Notes.Contains(text, StringComparer.Ordinal))
                     {

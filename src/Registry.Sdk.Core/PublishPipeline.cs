@@ -402,6 +402,7 @@ public static class PublishPipeline
             return;
         }
 
+        diagnostics.AddRange(RecordedBases.Disproved(composer.Followed, images));
         run.Report = run.Report with { Plan = plan.Value };
         foreach (var note in plan.Value.Destinations.Select(d => d.Note).OfType<string>())
         {

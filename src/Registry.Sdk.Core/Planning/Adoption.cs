@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using Registry.Sdk.Core.Imaging;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Versioning;
@@ -17,12 +19,20 @@ public sealed record AdoptedImage(EditionImage Image, string At);
 /// </summary>
 /// <remarks>
 /// «The same» is: the configs are equal byte for byte, so the digests of the uncompressed layers are; the base image's layers are the very same; and
-/// every layer of ours that differs was fetched, and unpacks to what the config says. So nothing goes to another destination that was not composed,
+/// every layer of ours that differs was fetched, and unpacks to what the config says; manifests say nothing else than ours would. So nothing goes to another destination that was not composed,
 /// held against the wall and searched here.
 /// </remarks>
 public static class Adoption
 {
     private const int ChunkLength = 1 << 17;
+
+    // gzip's fixed parts, and what is read byte by byte at the end of a file: more than the trailer, or what ended before it would not be told.
+    private const int HeaderLength = 10;
+    private const int TrailerLength = 8;
+    private const int EndingLength = 64;
+
+    // Magic, deflate, and no flag: no name, no comment, nothing extra.
+    private static readonly byte[] Start = [0x1f, 0x8b, 8, 0];
 
     /// <summary>Looks at the immutable tags of one edition's destinations. Reads only, and writes into the layout what was fetched.</summary>
     /// <param name="edition">The image that was composed.</param>
@@ -111,12 +121,39 @@ public static class Adoption
                 }
             }
 
+            if (!IsSame(mine.Manifest, other.Manifest, "layers"))
+            {
+                return null;
+            }
+
             platforms.Add(mine with { Manifest = other.Manifest, Layers = layers });
+        }
+
+        if (platforms.Count > 1 && !IsSame(ours.Manifest, theirs.Manifest, "manifests"))
+        {
+            return null;
         }
 
         var image = ours with { Manifest = theirs.Manifest, Platforms = platforms };
         await ReleasedImageSource.WriteAsync(image, cancellationToken).ConfigureAwait(false);
         return image;
+    }
+
+    /// <summary>Whether two manifests, or two indexes, say the same but for digests and sizes of what they name.</summary>
+    private static bool IsSame(ManifestContent ours, ManifestContent theirs, string list)
+    {
+        var (mine, other) = (RegistryJson.Parse(ours.Content), RegistryJson.Parse(theirs.Content));
+        if (mine?[list] is not JsonArray own || other?[list] is not JsonArray there || own.Count != there.Count || ours.Descriptor.MediaType != theirs.Descriptor.MediaType)
+        {
+            return false;
+        }
+
+        foreach (var (entry, named) in own.Zip(there))
+        {
+            (entry!["digest"], entry["size"]) = (named!["digest"]!.DeepClone(), named["size"]!.DeepClone());
+        }
+
+        return JsonNode.DeepEquals(mine, other);
     }
 
     /// <summary>Fetches a layer into the layout and unpacks it; false if it is not there, or is not what it is said to be.</summary>
@@ -175,23 +212,35 @@ public static class Adoption
         }
     }
 
-    /// <summary>Digest and length of what a gzip file unpacks to; null if it is none, or longer than it may be: few bytes can stand for very many.</summary>
+    /// <summary>
+    /// Digest and length of what a gzip file unpacks to; null if it is none as we write them, or longer than it may be: few bytes can stand for very many.
+    /// As we write them is one member, nothing in its header, and nothing after its end: readers differ in what they make of anything else, and what
+    /// .NET reads over would go to the other destinations unseen. Source: RFC 1952.
+    /// </summary>
     private static async Task<(Digest DiffId, long Length)?> UnpackAsync(string path, long most, CancellationToken cancellationToken)
     {
-        var compressed = File.OpenRead(path);
+        var compressed = new EndingStream(File.OpenRead(path));
         await using (compressed.ConfigureAwait(false))
         {
-            var gzip = new GZipStream(compressed, CompressionMode.Decompress, leaveOpen: true);
-            await using (gzip.ConfigureAwait(false))
+            var header = new byte[HeaderLength];
+            if (await compressed.ReadAtLeastAsync(header, header.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) != header.Length
+                || !header.AsSpan().StartsWith(Start))
             {
-                using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+                return null;
+            }
+
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var (length, crc) = (0L, 0u);
+            var deflate = new DeflateStream(compressed, CompressionMode.Decompress, leaveOpen: true);
+            await using (deflate.ConfigureAwait(false))
+            {
                 var buffer = new byte[ChunkLength];
-                var length = 0L;
                 try
                 {
-                    for (int read; (read = await gzip.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
+                    for (int read; (read = await deflate.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
                     {
                         hash.AppendData(buffer, 0, read);
+                        crc = Crc32.Append(crc, buffer.AsSpan(0, read));
                         length += read;
                         if (length > most)
                         {
@@ -203,9 +252,26 @@ public static class Adoption
                 {
                     return null;
                 }
-
-                return (Digest.FromHash(hash.GetHashAndReset()), length);
             }
+
+            var trailer = new byte[TrailerLength];
+            return await compressed.ReadAtLeastAsync(trailer, trailer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) == trailer.Length
+                && BinaryPrimitives.ReadUInt32LittleEndian(trailer) == crc && BinaryPrimitives.ReadUInt32LittleEndian(trailer.AsSpan(4)) == unchecked((uint)length)
+                && await compressed.ReadAsync(trailer, cancellationToken).ConfigureAwait(false) == 0
+                ? (Digest.FromHash(hash.GetHashAndReset()), length)
+                : null;
+        }
+    }
+
+    /// <summary>A file whose last part is given byte by byte: who reads ahead, as DeflateStream does, has read no more of it than there was to read.</summary>
+    private sealed class EndingStream(FileStream file) : ReadThroughStream(file)
+    {
+        private readonly long _ending = file.Length - EndingLength;
+
+        protected override int Most(int wanted) => Total < _ending ? (int)Math.Min(wanted, _ending - Total) : Math.Min(wanted, 1);
+
+        protected override void Saw(ReadOnlySpan<byte> bytes)
+        {
         }
     }
 }

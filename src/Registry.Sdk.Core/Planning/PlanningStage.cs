@@ -156,8 +156,11 @@ public static class PlanningStage
                 }
             }
 
+            // Before the tags are read: what another publish brings after that is new, and a reason to repair.
+            var wanted = TagsFor(destination, input.Version);
+            var there = await ListAsync(client, wanted, input, cancellationToken).ConfigureAwait(false);
             var tags = new List<TagPlan>();
-            foreach (var tag in TagsFor(destination, input.Version))
+            foreach (var tag in wanted)
             {
                 var theirs = await ImageReader.ReadAsync(client, tag.Name, ours, cancellationToken).ConfigureAwait(false);
                 var (plan, diagnostic) = await TagPolicy.DecideAsync(
@@ -171,12 +174,16 @@ public static class PlanningStage
 
                 if (plan is not null)
                 {
-                    tags.Add(plan);
+                    tags.Add(plan.Action == TagAction.Keep && plan.Current != ours.Digest ? plan : plan with { Why = plan.Why + Newer(tag, input, there) });
                 }
             }
 
-            var listed = await ListAsync(client, tags, input, cancellationToken).ConfigureAwait(false);
-            return (new(destination, edition, ours, blobs, missing, tags, seen.Seen) { Listed = listed, Observation = seen, CreatePrivate = verdict.CreatePrivate, Note = verdict.Note }, diagnostics);
+            // Of a tag that stays where it is the reason is in the receipt alone.
+            var notes = tags.Where(t => t.Action == TagAction.Keep && t.Current == ours.Digest && Newer(t.Tag, input, there).Length > 0).Select(t => $"{destination}: {t.Tag.Name} {t.Why}");
+            var written = tags.Where(t => t.Action != TagAction.Keep && TagRanking.IsRanked(t.Tag, input.Version, input.Revision)).Select(t => t.Tag).ToList();
+            var listed = there is null || written.Count == 0 ? null
+                : written.SelectMany(t => TagRanking.Candidates(t, input.Version, input.Revision, there)).Select(c => c.Tag).ToHashSet(StringComparer.Ordinal);
+            return (new(destination, edition, ours, blobs, missing, tags, seen.Seen) { Listed = listed, Observation = seen, CreatePrivate = verdict.CreatePrivate, Note = string.Join("; ", notes.Prepend(verdict.Note).OfType<string>()) is { Length: > 0 } note ? note : null }, diagnostics);
         }
         catch (Exception e) when (RegistryErrors.Know(e))
         {
@@ -185,19 +192,24 @@ public static class PlanningStage
         }
     }
 
-    /// <summary>The immutable tags there are of what those floating tags stand for that will be written; null where there is nothing to know, or it can't be known.</summary>
-    private static async Task<IReadOnlySet<string>?> ListAsync(IImageRepository client, IReadOnlyList<TagPlan> tags, PlanningInput input, CancellationToken cancellationToken)
+    /// <summary>What is said of a floating tag that will name ours although a newer release of its line is there; empty if none is.</summary>
+    private static string Newer(ImageTag tag, PlanningInput input, IReadOnlyList<string>? there)
+        => there is not null && TagRanking.Candidates(tag, input.Version, input.Revision, there) is [{ Version: { } text } newest, ..]
+            && SemVer.TryParse(text, out var version) && SemVer.TryParse(input.Version.Version, out var ours) && version > ours
+            ? $", though {newest.Tag} is there, which is newer: it was moved back by hand, or a publish broke off"
+            : string.Empty;
+
+    /// <summary>All tags there are; null where there is nothing to know from them, or they can't be known.</summary>
+    private static async Task<IReadOnlyList<string>?> ListAsync(IImageRepository client, IReadOnlyList<ImageTag> tags, PlanningInput input, CancellationToken cancellationToken)
     {
-        var floating = tags.Where(t => t.Action != TagAction.Keep).Select(t => t.Tag).Where(t => TagRanking.IsRanked(t, input.Version, input.Revision)).ToList();
-        if (floating.Count == 0)
+        if (!tags.Any(t => TagRanking.IsRanked(t, input.Version, input.Revision)))
         {
             return null;
         }
 
         try
         {
-            var listed = await client.ListTagsAsync(cancellationToken).ConfigureAwait(false);
-            return floating.SelectMany(t => TagRanking.Candidates(t, input.Version, input.Revision, listed)).Select(c => c.Tag).ToHashSet(StringComparer.Ordinal);
+            return await client.ListTagsAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (RegistryErrors.Know(e))
         {

@@ -9,7 +9,8 @@ namespace Registry.Sdk.Core.Planning;
 /// <param name="Platform">The platform.</param>
 /// <param name="BaseDigest">Digest of what the base's tag named then.</param>
 /// <param name="At">The destination and tag that say so.</param>
-public sealed record RecordedBase(string Edition, Platform Platform, Digest BaseDigest, string At);
+/// <param name="Image">What that tag names: what is composed on that base has to come out as this.</param>
+public sealed record RecordedBase(string Edition, Platform Platform, Digest BaseDigest, string At, Digest Image);
 
 /// <summary>
 /// A base image's tag moves. A release that is published again, or finished after it broke off, is composed on the base it was begun on, so that it
@@ -62,6 +63,24 @@ public static class RecordedBases
         return ofPlatform.Find(r => r.Edition == edition) ?? ofPlatform.Find(r => same.Contains(r.Edition));
     }
 
+    /// <summary>
+    /// Holds what was composed against what was said. Planning does it too, by what tags name by then; but who says that a release was begun on an old base
+    /// image, and later that there is no such release, or that it has just what was composed, would decide what all destinations get.
+    /// </summary>
+    /// <param name="followed">The recorded bases that images were composed on.</param>
+    /// <param name="images">The images.</param>
+    /// <returns>RSDK5005 for each destination whose image is another.</returns>
+    public static IEnumerable<Diagnostic> Disproved(IEnumerable<RecordedBase> followed, IReadOnlyList<EditionImage> images)
+    {
+        ArgumentNullException.ThrowIfNull(followed);
+        ArgumentNullException.ThrowIfNull(images);
+        return from first in followed.DistinctBy(f => f.At, StringComparer.Ordinal)
+               let image = images.FirstOrDefault(i => i.Edition == first.Edition)
+               where image is not null && image.Digest != first.Image
+               select DiagnosticCodes.ImmutableTagTaken.Report(
+                   $"{first.At} named {first.Image} at first, an image of this version and commit on the base image {first.BaseDigest}; what was composed on that base is {image.Digest}, and now the tag says nothing against it. Nothing was sent. If somebody deleted it just now, publish again; else do not trust that registry.");
+    }
+
     private static async Task<IReadOnlyList<RecordedBase>> LookAsync(
         Destination destination, ImageTag? tag, string version, string revision, IReadOnlySet<string> overwriteTags, RegistryConnections connections, CancellationToken cancellationToken)
     {
@@ -87,7 +106,7 @@ public static class RecordedBases
                    where platform.Label(ImageLabels.Version) == version && platform.Label(ImageLabels.Revision) == revision
                    let recorded = Digest.TryParse(platform.Label(ImageLabels.BaseDigest), out var parsed) ? parsed : null
                    where recorded is not null
-                   select new RecordedBase(destination.Edition, platform.Platform, recorded, $"{destination}:{tag.Name}"),
+                   select new RecordedBase(destination.Edition, platform.Platform, recorded, $"{destination}:{tag.Name}", digest),
             ];
         }
         catch (Exception e) when (RegistryErrors.Know(e))

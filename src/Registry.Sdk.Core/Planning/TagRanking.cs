@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using NuGet.Versioning;
 using Registry.Sdk.Core.Primitives;
 using Registry.Sdk.Core.Versioning;
 
@@ -17,10 +18,10 @@ public static partial class TagRanking
     /// <param name="revision">The commit; null: branch builds have no such tags.</param>
     /// <param name="listed">Tags of the repository. They are a registry's text.</param>
     /// <returns>
-    /// The tag, and of a release its version. Empty where the names of immutable tags do not tell: the user's own tags
+    /// The tag, and of a release its version, of a branch build the seven digits of its commit; the newest version first. Empty where the names of immutable tags do not tell: the user's own tags
     /// (<c>ContainerImageTags</c>), pull requests, rules without <c>{version}</c> or without branch and commit.
     /// </returns>
-    public static IReadOnlyList<(string Tag, string? Version)> Candidates(ImageTag floating, VersionFacts version, string? revision, IEnumerable<string> listed)
+    public static IReadOnlyList<(string Tag, string? Version, string? Commit)> Candidates(ImageTag floating, VersionFacts version, string? revision, IEnumerable<string> listed)
     {
         ArgumentNullException.ThrowIfNull(floating);
         ArgumentNullException.ThrowIfNull(version);
@@ -36,8 +37,10 @@ public static partial class TagRanking
                where RepositoryReference.IsLegalTag(tag) && !version.Tags.Any(t => t.Name == tag)
                    && tag.Length > before.Length + after.Length && tag.StartsWith(before, StringComparison.Ordinal) && tag.EndsWith(after, StringComparison.Ordinal)
                let value = tag[before.Length..^after.Length]
-               where isRelease ? IsOnLine(floating, version.Kind, value) : value.Length == 7 && value.All(char.IsAsciiHexDigitLower)
-               select (tag, isRelease ? value : null),
+               let release = isRelease && SemVer.TryParse(value, out var parsed) ? parsed : null
+               where isRelease ? release is not null && IsOnLine(floating, version.Kind, release) : value.Length == 7 && value.All(char.IsAsciiHexDigitLower)
+               orderby release descending
+               select (tag, isRelease ? value : null, isRelease ? null : value),
         ];
     }
 
@@ -64,9 +67,9 @@ public static partial class TagRanking
     }
 
     // What a release of that version would call the tag. A tag without placeholders (latest) every release of its kind takes.
-    private static bool IsOnLine(ImageTag floating, BuildKinds kind, string text)
+    private static bool IsOnLine(ImageTag floating, BuildKinds kind, SemanticVersion version)
     {
-        if (!SemVer.TryParse(text, out var version) || version.IsPrerelease != (kind == BuildKinds.Prerelease))
+        if (version.IsPrerelease != (kind == BuildKinds.Prerelease))
         {
             return false;
         }

@@ -22,6 +22,9 @@ internal sealed class Call(string what)
     /// <summary>How long the next try waits.</summary>
     public TimeSpan Wait { get; set; }
 
+    /// <summary>It was held back after it was begun: by a limit that another request was told of, or until there was a place.</summary>
+    public bool WasHeldBack { get; set; }
+
     /// <summary>Part of a blob arrived: who gets on is not counted as failing.</summary>
     public void GotOn() => InVain = 0;
 }
@@ -111,10 +114,12 @@ internal sealed class HostResilience : IDisposable
 
     private async Task<T> TryAsync<T>(Call call, Func<CancellationToken, Task<T>> once, CancellationToken cancellationToken)
     {
-        await WaitForLimitAsync(cancellationToken).ConfigureAwait(false);
+        call.WasHeldBack |= await WaitForLimitAsync(cancellationToken).ConfigureAwait(false);
 
         // Before the request's own time begins to run: who waits for a place is not silent.
-        await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var place = _slots.WaitAsync(cancellationToken);
+        call.WasHeldBack |= !place.IsCompleted;
+        await place.ConfigureAwait(false);
         try
         {
             if (_givenUp is { } failure)
@@ -132,8 +137,8 @@ internal sealed class HostResilience : IDisposable
         }
     }
 
-    /// <summary>A limit that one request was told of is meant for all.</summary>
-    private async Task WaitForLimitAsync(CancellationToken cancellationToken)
+    /// <summary>A limit that one request was told of is meant for all; whether there was one.</summary>
+    private async Task<bool> WaitForLimitAsync(CancellationToken cancellationToken)
     {
         TimeSpan rest;
         lock (_lock)
@@ -141,10 +146,13 @@ internal sealed class HostResilience : IDisposable
             rest = _throttledUntil - _time.GetUtcNow();
         }
 
-        if (rest > TimeSpan.Zero)
+        if (rest <= TimeSpan.Zero)
         {
-            await Task.Delay(rest, _time, cancellationToken).ConfigureAwait(false);
+            return false;
         }
+
+        await Task.Delay(rest, _time, cancellationToken).ConfigureAwait(false);
+        return true;
     }
 
     /// <summary>Whether a failed call is tried again, and after which wait.</summary>

@@ -16,10 +16,10 @@ internal abstract class ReadThroughStream(Stream inner) : Stream
     /// <summary>Bytes read so far.</summary>
     protected long Total { get; private set; }
 
-    public sealed override int Read(byte[] buffer, int offset, int count) => Count(buffer.AsMemory(offset, count), inner.Read(buffer, offset, count));
+    public sealed override int Read(byte[] buffer, int offset, int count) => Count(buffer.AsMemory(offset, count), inner.Read(buffer, offset, Most(count)));
 
     public sealed override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        => Count(buffer, await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false));
+        => Count(buffer, await inner.ReadAsync(buffer[..Most(buffer.Length)], cancellationToken).ConfigureAwait(false));
 
     public sealed override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
         => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
@@ -33,6 +33,9 @@ internal abstract class ReadThroughStream(Stream inner) : Stream
     public sealed override void SetLength(long value) => throw new NotSupportedException();
 
     public sealed override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <summary>How many of the bytes that are wanted may be read at once; at least one.</summary>
+    protected virtual int Most(int wanted) => wanted;
 
     /// <summary>Hears what was just read, <see cref="Total"/> included; empty at the end.</summary>
     protected abstract void Saw(ReadOnlySpan<byte> bytes);

@@ -522,8 +522,8 @@ public sealed partial class RegistryClient : IImageRepository
     }
 
     /// <summary>
-    /// Writes a manifest under a tag or its digest. Before it is written again, because the answer was lost or the registry asked to wait, it is looked up; a tag that
-    /// names a third image by then is another publish's, and is left alone.
+    /// Writes a manifest under a tag or its digest. Where the answer is lost, it is looked up before it is written again, and a tag also where it had to
+    /// wait: who looked at it decided by what it named then. A tag that names a third image by now is another publish's, and is left alone.
     /// </summary>
     public async Task PutManifestAsync(string reference, ManifestContent manifest, CancellationToken cancellationToken)
     {
@@ -531,12 +531,13 @@ public sealed partial class RegistryClient : IImageRepository
         var what = $"PUT manifest {reference}";
         var denials = 0;
         var isAtGitHub = PackageServices.Of(_endpoint) == PackageService.GitHub || PackageServices.ByName(_endpoint.Host) == PackageService.GitHub;
-        var mayBeSporadic = Resilience is not null && isAtGitHub && !Digest.TryParse(reference, out _);
+        var isTag = !Digest.TryParse(reference, out _);
+        var mayBeSporadic = Resilience is not null && isAtGitHub && isTag;
         await TryAsync(what, async (call, c) =>
         {
-            // One that was denied was not written, and is tried again at once. Where it was waited, for a lost answer or as the registry asked, the tag may
-            // name what another publish brought meanwhile.
-            if (call.Last is { Failure: not RegistryFailure.Denied } lost && await WasWrittenAsync(reference, manifest.Descriptor.Digest, what, lost, c).ConfigureAwait(false))
+            // One that was refused was not written; but by others it may have been since.
+            var mayBeThere = call.Last is { Failure: not (RegistryFailure.Throttled or RegistryFailure.Denied) } || (isTag && (call.Last is not null || call.WasHeldBack));
+            if (mayBeThere && await WasWrittenAsync(reference, manifest.Descriptor.Digest, what, call.Last, c).ConfigureAwait(false))
             {
                 return true;
             }
@@ -545,7 +546,7 @@ public sealed partial class RegistryClient : IImageRepository
             await PutOnceAsync(reference, manifest, what, words => mayBeSporadic && _hasWrittenTag && Throttling.IsSporadic(words) && denials++ == 0, c).ConfigureAwait(false);
             return true;
         }, cancellationToken).ConfigureAwait(false);
-        _hasWrittenTag |= !Digest.TryParse(reference, out _);
+        _hasWrittenTag |= isTag;
         _named[reference] = manifest.Descriptor.Digest;
     }
 
@@ -557,7 +558,7 @@ public sealed partial class RegistryClient : IImageRepository
         return TryAsync(what, (_, c) => PutOnceAsync(reference, manifest, what, static _ => false, c), cancellationToken);
     }
 
-    private async Task<bool> WasWrittenAsync(string reference, Digest digest, string what, RegistryException lost, CancellationToken cancellationToken)
+    private async Task<bool> WasWrittenAsync(string reference, Digest digest, string what, RegistryException? lost, CancellationToken cancellationToken)
     {
         var isKnown = _named.TryGetValue(reference, out var before);
         var found = await FindManifestOnceAsync(reference, cancellationToken).ConfigureAwait(false);
@@ -567,7 +568,7 @@ public sealed partial class RegistryClient : IImageRepository
         }
 
         return isKnown && found != before
-            ? throw Fail(RegistryFailure.Rejected, $"{what} at {Repository} failed ({lost.Message.TrimEnd('.')}), and {reference} names {found?.ToString() ?? "nothing"} by now, which another publish did; it was not written again.")
+            ? throw Fail(RegistryFailure.Rejected, $"{what} at {Repository} {(lost is null ? "had to wait" : $"failed ({lost.Message.TrimEnd('.')})")}, and {reference} names {found?.ToString() ?? "nothing"} by now, which another publish did; it was not written again.")
             : false;
     }
 

@@ -26,6 +26,7 @@ internal sealed class BlobNotes
 
     private readonly string? _folder;
     private readonly string _scope;
+    private volatile bool _hasWaitedInVain;
 
     /// <summary>Notes in a cache.</summary>
     /// <param name="cache">The user's cache.</param>
@@ -37,8 +38,14 @@ internal sealed class BlobNotes
         _scope = scope ?? string.Empty;
     }
 
-    /// <summary>How long another process may take for sending a layer before it is sent beside it.</summary>
+    /// <summary>
+    /// How long another process may take for sending a layer before it is sent beside it. Who has waited so long in vain waits for no note any more: a
+    /// process that was stopped holds all of its own.
+    /// </summary>
     internal TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>The clock of that wait: the machine's, for it is other processes that are waited for.</summary>
+    internal TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>Takes the note of a layer, waiting while somebody else has it; null: there are no notes, or the wait was too long.</summary>
     /// <param name="registry">What makes two registries one (<see cref="EndpointMap.Identity"/>).</param>
@@ -46,44 +53,73 @@ internal sealed class BlobNotes
     /// <param name="cancellationToken">Stops the wait.</param>
     public async Task<BlobNote?> TakeAsync(string registry, Digest layer, CancellationToken cancellationToken)
     {
+        for (var start = Time.GetTimestamp(); ;)
+        {
+            var note = TryTake(registry, layer, out var isHeld);
+            if (!isHeld || _hasWaitedInVain)
+            {
+                return note;
+            }
+
+            if (Time.GetElapsedTime(start) > Patience)
+            {
+                _hasWaitedInVain = true;
+                return null;
+            }
+
+            await Task.Delay(Poll, Time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes the note of a layer without waiting; null: there are no notes, or somebody else has it.</summary>
+    /// <param name="registry">What makes two registries one (<see cref="EndpointMap.Identity"/>).</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="isHeld">Whether somebody else has it.</param>
+    public BlobNote? TryTake(string registry, Digest layer, out bool isHeld)
+    {
+        isHeld = false;
         if (_folder is null)
         {
             return null;
         }
 
-        for (var start = TimeProvider.System.GetTimestamp(); ;)
+        try
         {
-            try
-            {
-                var folder = Path.Combine(_folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{registry}\n{_scope}")))[..32]);
-                if (!Directory.Exists(folder))
-                {
-                    // Names of private repositories are nobody else's business.
-                    _ = OperatingSystem.IsWindows() ? Directory.CreateDirectory(folder) : Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-                }
-
-                return new(new FileStream(Path.Combine(folder, layer.Hex), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0));
-            }
-            catch (IOException e) when (IsHeld(e))
-            {
-                if (TimeProvider.System.GetElapsedTime(start) > Patience)
-                {
-                    return null;
-                }
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            var folder = Path.Combine(_folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{registry}\n{_scope}")))[..32]);
+            var path = Path.Combine(folder, layer.Hex);
+            // The cache may come from elsewhere: nothing is written where a link in it leads.
+            if (IsLink(_folder) || IsLink(folder) || IsLink(path))
             {
                 return null;
             }
 
-            await Task.Delay(Poll, cancellationToken).ConfigureAwait(false);
+            if (!Directory.Exists(folder))
+            {
+                // Names of private repositories are nobody else's business.
+                _ = OperatingSystem.IsWindows() ? Directory.CreateDirectory(folder) : Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            }
+
+            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            if (file.CanSeek)
+            {
+                return new(file);
+            }
+
+            // A pipe.
+            file.Dispose();
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            isHeld = e is IOException io && IsHeld(io);
+            return null;
         }
     }
 
     /// <summary>Deletes the notes that count for nothing any more.</summary>
     public void Trim()
     {
-        if (_folder is null || !Directory.Exists(_folder))
+        if (_folder is null || !Directory.Exists(_folder) || IsLink(_folder))
         {
             return;
         }
@@ -104,6 +140,8 @@ internal sealed class BlobNotes
             // The next publish tries again.
         }
     }
+
+    private static bool IsLink(string path) => new FileInfo(path).LinkTarget is not null;
 
     // EWOULDBLOCK of flock(2) (11 on Linux, 35 on macOS); ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION on Windows.
     private static bool IsHeld(IOException e) => OperatingSystem.IsWindows() ? (e.HResult & 0xFFFF) is 32 or 33 : e.HResult is 11 or 35;

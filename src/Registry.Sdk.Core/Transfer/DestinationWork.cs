@@ -24,6 +24,8 @@ internal sealed class DestinationWork(DestinationPlan plan, IImageRepository cli
 
     public ComposedImage Image => Plan.Image.Image;
 
+    public TimeProvider Time { get; } = time;
+
     public IImageRepository Client { get; } = client;
 
     public HashSet<Digest> Layers { get; } = plan.Image.Image.Platforms.SelectMany(p => p.Layers).Select(l => l.Descriptor.Digest).ToHashSet();
@@ -33,6 +35,9 @@ internal sealed class DestinationWork(DestinationPlan plan, IImageRepository cli
     public TimeSpan Duration { get; set; }
 
     public bool HoldsImage { get; set; }
+
+    /// <summary>Whether it failed, which an error has said.</summary>
+    public bool HasFailed { get; set; }
 
     public bool WasFoundPublic { get; set; }
 
@@ -49,7 +54,7 @@ internal sealed class DestinationWork(DestinationPlan plan, IImageRepository cli
 
     public async Task ReadBackAsync(string reference, Digest expected, CancellationToken cancellationToken)
     {
-        var found = await ReadBackAsync(reference, expected, null, cancellationToken).ConfigureAwait(false);
+        var found = await ReadBackAsync(reference, expected, null, null, cancellationToken).ConfigureAwait(false);
         if (found != expected)
         {
             throw NotThere(reference, expected, found);
@@ -57,17 +62,22 @@ internal sealed class DestinationWork(DestinationPlan plan, IImageRepository cli
     }
 
     /// <summary>Reads what was written, with patience for a registry that shows it late.</summary>
+    /// <param name="reference">Tag or digest.</param>
+    /// <param name="expected">What was written.</param>
+    /// <param name="before">What it named right before.</param>
+    /// <param name="earlier">What it named before that, or null.</param>
+    /// <param name="cancellationToken">Stops the requests, and the waiting.</param>
     /// <returns>What was expected; or what somebody else wrote, seen twice.</returns>
-    public async Task<Digest?> ReadBackAsync(string reference, Digest expected, Digest? before, CancellationToken cancellationToken)
+    public async Task<Digest?> ReadBackAsync(string reference, Digest expected, Digest? before, Digest? earlier, CancellationToken cancellationToken)
     {
         Digest? found = null;
         Digest? third = null;
         foreach (var delay in ReadBackDelays)
         {
-            await Task.Delay(delay, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(delay, Time, cancellationToken).ConfigureAwait(false);
             found = await Client.FindManifestAsync(reference, cancellationToken).ConfigureAwait(false);
             // The old digest right after a write is lag. A third one that stays is another publish's.
-            if (found == expected || (found is not null && found != before && found == third))
+            if (found == expected || (found is not null && found != before && found != earlier && found == third))
             {
                 return found;
             }

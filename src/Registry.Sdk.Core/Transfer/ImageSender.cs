@@ -46,7 +46,7 @@ internal sealed class ImageSender(TransferInput input, RegistryConnections conne
             await work.ReadBackAsync(child.ToString(), child, cancellationToken).ConfigureAwait(false);
         }
 
-        await NoteLayersAsync(work, cancellationToken).ConfigureAwait(false);
+        NoteLayers(work);
         work.HoldsImage = true;
         progress.Note($"{work.Plan.Destination}: holds {work.Plan.Image.Digest}");
     }
@@ -107,7 +107,7 @@ internal sealed class ImageSender(TransferInput input, RegistryConnections conne
         => session is null ? Task.CompletedTask : work.Client.CancelUploadAsync(session, cancellationToken);
 
     /// <summary>Notes the layers that a destination has, for what else is published out of the same source repository.</summary>
-    private async Task NoteLayersAsync(DestinationWork work, CancellationToken cancellationToken)
+    private void NoteLayers(DestinationWork work)
     {
         if (work.Plan.Destination.Repository is not { } repository)
         {
@@ -116,7 +116,8 @@ internal sealed class ImageSender(TransferInput input, RegistryConnections conne
 
         foreach (var layer in work.Layers)
         {
-            using var note = await _notes.TakeAsync(connections.Identity(repository), layer, cancellationToken).ConfigureAwait(false);
+            // Whoever has it notes where it is.
+            using var note = _notes.TryTake(connections.Identity(repository), layer, out _);
             if (note is { Repository: null })
             {
                 note.Write(repository.Name);

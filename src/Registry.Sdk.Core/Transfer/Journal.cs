@@ -49,18 +49,24 @@ public static class Journal
         ArgumentNullException.ThrowIfNull(place);
         try
         {
-            var file = new FileInfo(place.Path);
-            if (!file.Exists)
+            if (!File.Exists(place.Path))
             {
                 return (null, string.Empty);
             }
 
+            // A pipe would be waited for, and a device read for ever.
+            if (!SpecialFile.IsRegular(place.Path) || RealPath.Resolve(place.Path) is not { } real)
+            {
+                return (null, "it is no regular file");
+            }
+
+            var file = new FileInfo(real);
             if (file.Length > MostBytes)
             {
                 return (null, $"it has {file.Length} bytes");
             }
 
-            var json = RegistryJson.Parse(await File.ReadAllBytesAsync(place.Path, cancellationToken).ConfigureAwait(false));
+            var json = RegistryJson.Parse(await File.ReadAllBytesAsync(real, cancellationToken).ConfigureAwait(false));
             if (Text(json?["project"]) is not { } project || Text(json!["version"]) is not { } version || json["destinations"] is not JsonArray destinations)
             {
                 return (null, "it is no journal");

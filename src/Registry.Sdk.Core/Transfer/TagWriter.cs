@@ -15,10 +15,12 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
     // Publishes that write one tag in turns: each looks again, and the newest stays. More turns than publishes can take are somebody's quarrel.
     private const int MostTurns = 5;
 
+    // What other publishes bring while one floating tag is written. Who lists more wants to be asked for ever.
+    private const int MostNewer = 32;
+
     /// <summary>The tags of one round at one destination, one after the other: GHCR refuses the second of two at once now and then.</summary>
-    public async Task WriteAsync(DestinationWork work, Func<ImageTag, bool> round, CancellationToken cancellationToken)
+    public Task WriteAsync(DestinationWork work, Func<ImageTag, bool> round, CancellationToken cancellationToken) => ThenRepairAsync(work, async written =>
     {
-        var written = new List<ImageTag>();
         foreach (var planned in work.Plan.Tags.Where(t => t.Action != TagAction.Keep && round(t.Tag)))
         {
             var theirs = await ImageReader.ReadAsync(work.Client, planned.Tag.Name, work.Plan.Ours, cancellationToken).ConfigureAwait(false);
@@ -31,6 +33,32 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
             {
                 written.Add(planned.Tag);
             }
+        }
+    }, cancellationToken);
+
+    /// <summary>
+    /// Writes tags, and repairs them whatever ended it: the next publish of the same commit finds its own image under a tag that was written, and keeps it.
+    /// </summary>
+    private async Task ThenRepairAsync(DestinationWork work, Func<List<ImageTag>, Task> write, CancellationToken cancellationToken)
+    {
+        var written = new List<ImageTag>();
+        try
+        {
+            await write(written).ConfigureAwait(false);
+        }
+        catch (Exception e) when (RegistryErrors.Know(e))
+        {
+            try
+            {
+                await RepairAsync(work, written, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception again) when (RegistryErrors.Know(again))
+            {
+                // The first failure is told.
+                progress.Note($"{work.Plan.Destination}: whether another publish brought something newer was not found out: {again.Message}");
+            }
+
+            throw;
         }
 
         await RepairAsync(work, written, cancellationToken).ConfigureAwait(false);
@@ -59,6 +87,13 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
                     return false;
                 }
 
+                // Written after ours, and nothing ranks the two (one second, no history; one commit twice): who came later stays, or both would fight over it.
+                if (turn > 0 && now.Action == TagAction.Move && theirs?.Revision is not null && !input.OverwriteTags.Contains(tag.Name)
+                    && await TagPolicy.DecideAsync(tag, input.Version.Kind, theirs, ours, overwrite: false, history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false) is ({ Action: TagAction.Move }, null))
+                {
+                    now = new(tag, TagAction.Keep, theirs.Digest, "another publish wrote it at the same time, and nothing tells which of the two is newer");
+                }
+
                 decision = now;
             }
 
@@ -76,7 +111,7 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
             // Until it is seen there: a cancellation or a cut leaves it open whether it arrived.
             work.Tags[tag.Name] = new(tag, TagState.Pending, decision.Current, "sent, and not seen there yet");
             await work.Client.PutManifestAsync(tag.Name, work.Image.Manifest, cancellationToken).ConfigureAwait(false);
-            var found = await work.ReadBackAsync(tag.Name, ours.Digest, decision.Current, cancellationToken).ConfigureAwait(false);
+            var found = await work.ReadBackAsync(tag.Name, ours.Digest, decision.Current, null, cancellationToken).ConfigureAwait(false);
             if (found == ours.Digest)
             {
                 await EndAsync(work, new(tag, decision.Action == TagAction.Create ? TagState.Created : TagState.Moved, decision.Current, decision.Why) { Now = ours.Digest }).ConfigureAwait(false);
@@ -130,20 +165,9 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
 
                 isDone = false;
                 named[tag] = image;
-                if (await work.Client.GetManifestAsync(image.Digest.ToString(), cancellationToken).ConfigureAwait(false) is not { } manifest)
-                {
-                    throw RegistryErrors.WrongContent(work.Plan.Destination.Place, $"{name} names {image.Digest}, which is not there.");
-                }
-
-                // Its publish may have moved the tag already, or may have been moved on itself.
-                if (await work.Client.FindManifestAsync(tag.Name, cancellationToken).ConfigureAwait(false) == ours.Digest)
-                {
-                    await work.Client.PutManifestAsync(tag.Name, manifest, cancellationToken).ConfigureAwait(false);
-                    _ = await work.ReadBackAsync(tag.Name, image.Digest, ours.Digest, cancellationToken).ConfigureAwait(false);
-                }
-
                 var before = work.Tags[tag.Name].Before;
-                await EndAsync(work, new(tag, TagState.Repaired, before, $"another publish brought {name} ({image.Digest}) at the same time, which is newer than {ours.Digest}") { Now = image.Digest }).ConfigureAwait(false);
+                var names = await MoveOnAsync(work, tag, name, image, before, cancellationToken).ConfigureAwait(false);
+                await EndAsync(work, new(tag, TagState.Repaired, before, $"another publish brought {name} ({image.Digest}) at the same time, which is newer than {ours.Digest}") { Now = names }).ConfigureAwait(false);
             }
 
             if (isDone)
@@ -153,11 +177,32 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
         }
     }
 
+    /// <summary>Moves a floating tag that we wrote on to a newer image, and says what it names then.</summary>
+    private static async Task<Digest?> MoveOnAsync(DestinationWork work, ImageTag tag, string name, ImageIdentity image, Digest? before, CancellationToken cancellationToken)
+    {
+        if (await work.Client.GetManifestAsync(image.Digest.ToString(), cancellationToken).ConfigureAwait(false) is not { } manifest)
+        {
+            throw RegistryErrors.WrongContent(work.Plan.Destination.Place, $"{name} names {image.Digest}, which is not there.");
+        }
+
+        // Its publish may have moved the tag already, or may have been moved on itself. What it named before us is a registry's lag, or an older
+        // publish's: either way it is not where it belongs.
+        var now = await work.Client.FindManifestAsync(tag.Name, cancellationToken).ConfigureAwait(false);
+        if (now != work.Plan.Ours.Digest && now != before)
+        {
+            return now;
+        }
+
+        await work.Client.PutManifestAsync(tag.Name, manifest, cancellationToken).ConfigureAwait(false);
+        return await work.ReadBackAsync(tag.Name, image.Digest, now, before, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>The newest of those images that are newer than what a floating tag names; null if none is.</summary>
-    private async Task<(string Tag, ImageIdentity Image)?> NewestAsync(DestinationWork work, ImageTag floating, ImageIdentity named, IEnumerable<(string Tag, string? Version)> candidates, CancellationToken cancellationToken)
+    private async Task<(string Tag, ImageIdentity Image)?> NewestAsync(
+        DestinationWork work, ImageTag floating, ImageIdentity named, IEnumerable<(string Tag, string? Version, string? Commit)> candidates, CancellationToken cancellationToken)
     {
         (string Tag, ImageIdentity Image)? newest = null;
-        foreach (var (name, version) in candidates)
+        foreach (var (name, version, commit) in candidates.Take(MostNewer))
         {
             if (await ImageReader.ReadAsync(work.Client, name, work.Plan.Ours, cancellationToken).ConfigureAwait(false) is not { } image)
             {
@@ -166,7 +211,7 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
 
             // What a release's tag says of its version holds, whatever its labels say; a branch's image has to say of which commit it is.
             image = version is null ? image : image with { Version = version };
-            if (version is null && image.Revision?.StartsWith(name[^7..], StringComparison.Ordinal) != true)
+            if (commit is not null && image.Revision?.StartsWith(commit, StringComparison.Ordinal) != true)
             {
                 continue;
             }
@@ -177,6 +222,12 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
             {
                 newest = (name, image);
             }
+
+            if (version is not null)
+            {
+                // The newest version comes first.
+                break;
+            }
         }
 
         return newest;
@@ -186,13 +237,19 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
     /// Once more at every floating tag that was written, when all are: a publish of something older may have looked before we wrote and written after it.
     /// Where its list of tags already had ours it does not repair, and we do.
     /// </summary>
-    public async Task LookBackAsync(DestinationWork work, CancellationToken cancellationToken)
+    public Task LookBackAsync(DestinationWork work, CancellationToken cancellationToken) => ThenRepairAsync(work, async written =>
     {
         foreach (var result in work.Plan.Tags.Select(t => work.Tags.GetValueOrDefault(t.Tag.Name)).OfType<TagResult>().Where(t => t.Tag.Floating && t.State is TagState.Created or TagState.Moved))
         {
             var theirs = await ImageReader.ReadAsync(work.Client, result.Tag.Name, work.Plan.Ours, cancellationToken).ConfigureAwait(false);
-            // Back at what it named before is a registry's lag: it has been read back as ours.
-            if (theirs?.Digest == work.Plan.Ours.Digest || theirs?.Digest == result.Before)
+            // Back at what it named before is a registry's lag, for it has been read back as ours; unless it stays so.
+            foreach (var delay in DestinationWork.ReadBackDelays.Where(_ => theirs?.Digest == result.Before))
+            {
+                await Task.Delay(delay, work.Time, cancellationToken).ConfigureAwait(false);
+                theirs = await ImageReader.ReadAsync(work.Client, result.Tag.Name, work.Plan.Ours, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (theirs?.Digest == work.Plan.Ours.Digest)
             {
                 continue;
             }
@@ -202,8 +259,13 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
             {
                 return;
             }
+
+            if (work.Tags[result.Tag.Name].State is TagState.Created or TagState.Moved)
+            {
+                written.Add(result.Tag);
+            }
         }
-    }
+    }, cancellationToken);
 
     private async Task EndAsync(DestinationWork work, TagResult result)
     {

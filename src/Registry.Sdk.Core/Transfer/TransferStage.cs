@@ -111,7 +111,10 @@ public static class TransferStage
             return await CommitAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        /// <summary>Tags in rounds over all destinations: immutable, floating, and last of all <c>latest</c>, which people pull without thinking.</summary>
+        /// <summary>
+        /// Tags in rounds over all destinations: immutable ones at the first destination, then everywhere, floating, and last of all <c>latest</c>, which
+        /// people pull without thinking.
+        /// </summary>
         private async Task<TransferResult> CommitAsync(CancellationToken cancellationToken)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -130,9 +133,15 @@ public static class TransferStage
             var graceful = cancellationToken.Register(() => stop.CancelAfter(Grace));
             await using (graceful.ConfigureAwait(false))
             {
-                foreach (var round in new Func<ImageTag, bool>[] { t => !t.Floating, t => t.Floating && t.Name != "latest", t => t.Floating && t.Name == "latest" })
+                // Of two publishes that make two images of one version the second finds that out at the first destination, and stops there: else each could
+                // be first at one destination, and the version would be two images for good.
+                var first = _work.Find(w => w.Plan.Tags.Any(t => !t.Tag.Floating));
+                foreach (var (where, round) in new (Func<DestinationWork, bool>, Func<ImageTag, bool>)[]
                 {
-                    await ForAllAsync((w, c) => tags.WriteAsync(w, round, c), _work, stop.Token).ConfigureAwait(false);
+                    (w => w == first, t => !t.Floating), (w => w != first, t => !t.Floating), (_ => true, t => t.Floating && t.Name != "latest"), (_ => true, t => t.Floating && t.Name == "latest"),
+                })
+                {
+                    await ForAllAsync((w, c) => tags.WriteAsync(w, round, c), _work.Where(where), stop.Token).ConfigureAwait(false);
                     if (!_errors.IsEmpty)
                     {
                         // `latest` must not move to a release whose own tag could not be written. The next publish goes on from here.
@@ -140,10 +149,8 @@ public static class TransferStage
                     }
                 }
 
-                if (_errors.IsEmpty)
-                {
-                    await ForAllAsync((w, c) => tags.LookBackAsync(w, c), _work, stop.Token).ConfigureAwait(false);
-                }
+                // Also where another destination failed: what was written here stays.
+                await ForAllAsync(tags.LookBackAsync, _work.Where(w => !w.HasFailed), stop.Token).ConfigureAwait(false);
             }
 
             // Whatever the moment was enough for: who cancelled is told that.
@@ -163,15 +170,18 @@ public static class TransferStage
             }
             catch (FetchException e)
             {
+                work.HasFailed = true;
                 _errors.Add(e.From.IsBase ? RegistryErrors.AtBaseImage(e.InnerException!, e.From.Name) : RegistryErrors.AtDestination(e.InnerException!, e.From.Name));
             }
             catch (Exception e) when (!RegistryErrors.Know(e) && e is IOException or UnauthorizedAccessException)
             {
+                work.HasFailed = true;
                 _errors.Add(ImagingStage.LayoutProblem(work.Image.LayoutDirectory, e));
                 await work.CancelSessionAsync(cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (RegistryErrors.Know(e))
             {
+                work.HasFailed = true;
                 _errors.Add(RegistryErrors.AtDestination(e, work.Plan.Destination.ToString()));
                 await work.CancelSessionAsync(cancellationToken).ConfigureAwait(false);
             }

@@ -93,13 +93,14 @@ public static class VerificationStage
             }
 
             // There is no compare-and-swap: of two publishes that write one immutable tag at once both may have read it back as theirs.
-            foreach (var tag in result.Tags.Where(t => !t.Tag.Floating && t.State is TagState.Created or TagState.Moved))
+            // And one that named this image when it was planned may have been deleted or moved by hand since.
+            foreach (var tag in result.Tags.Where(t => !t.Tag.Floating && (t.State is TagState.Created or TagState.Moved || (t.State == TagState.Kept && t.Now == manifest))))
             {
                 var now = await client.FindManifestAsync(tag.Tag.Name, cancellationToken).ConfigureAwait(false);
                 if (now != manifest)
                 {
                     diagnostics.Add(DiagnosticCodes.TagTakenMeanwhile.Report(
-                        $"{result.Destination}: the immutable tag {tag.Tag.Name} was written as {manifest}, and now names {now?.ToString() ?? "nothing"}: another publish wrote it at the same time. See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag."));
+                        $"{result.Destination}: the immutable tag {tag.Tag.Name} {(tag.State == TagState.Kept ? "named" : "was written as")} {manifest}, and now names {now?.ToString() ?? "nothing"}: {(now is null ? "somebody deleted it meanwhile" : "another publish wrote it at the same time")}. See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag."));
                 }
             }
         }

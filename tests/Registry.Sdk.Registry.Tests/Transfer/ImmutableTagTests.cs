@@ -44,6 +44,12 @@ public sealed class ImmutableTagTests(Registries registries) : IClassFixture<Reg
     [InlineData("other content")]
     [InlineData("more than it should be")]
     [InlineData("no gzip")]
+    [InlineData("something after its end")]
+    [InlineData("very much after its end")]
+    [InlineData("zeros after its end")]
+    [InlineData("words in its header")]
+    [InlineData("two parts")]
+    [InlineData("another checksum")]
     public async Task A_layer_that_does_not_unpack_to_what_the_config_says_is_not_adopted(string what)
     {
         await using var bench = await CommitBench.StartAsync(2);
@@ -54,6 +60,13 @@ public sealed class ImmutableTagTests(Registries registries) : IClassFixture<Reg
             {
                 "other content" => Gzip([.. content[..^1], 1], CompressionLevel.NoCompression),
                 "more than it should be" => Gzip([.. content, .. new byte[100_000]], CompressionLevel.Optimal),
+                // .NET reads over what others stumble upon, docker's Go among them: it could not be pulled anywhere then.
+                "something after its end" => [.. layers[0], 1, 2, 3],
+                "very much after its end" => [.. layers[0], .. Enumerable.Repeat((byte)7, 60_000)],
+                "zeros after its end" => [.. layers[0], .. new byte[512]],
+                "words in its header" => [.. layers[0][..3], 16, .. layers[0][4..10], .. "words"u8, 0, .. layers[0][10..]],
+                "two parts" => [.. Gzip(content[..700], CompressionLevel.Optimal), .. Gzip(content[700..], CompressionLevel.Optimal)],
+                "another checksum" => [.. layers[0][..^8], 1, 2, 3, 4, .. layers[0][^4..]],
                 _ => [1, 2, 3],
             };
         });
@@ -62,6 +75,37 @@ public sealed class ImmutableTagTests(Registries registries) : IClassFixture<Reg
 
         Assert.Equal(["RSDK5005"], published.Errors.Select(e => e.Code));
         Assert.Empty(await bench.TagsAsync(1));
+        Assert.DoesNotContain(bench.Servers[1].Requests, r => r.Method is "PUT" or "POST");
+    }
+
+    /// <summary>Registries read links and descriptions from manifests: a destination does not write those of the others.</summary>
+    [Theory]
+    [InlineData("an annotation that is another")]
+    [InlineData("an annotation more")]
+    [InlineData("another type of layer")]
+    public async Task What_a_destination_wrote_around_the_layers_is_not_adopted(string what)
+    {
+        await using var bench = await CommitBench.StartAsync(2);
+        await RecompressAsync(bench, "1.2.3", 0, "v1.2.3", _ => { }, manifest =>
+        {
+            var annotations = manifest["annotations"]!.AsObject();
+            switch (what)
+            {
+                case "an annotation that is another":
+                    annotations["org.opencontainers.image.version"] = "6.6.6";
+                    break;
+                case "an annotation more":
+                    annotations["org.opencontainers.image.source"] = "https://github.com/mallory/elsewhere";
+                    break;
+                default:
+                    manifest["layers"]![0]!["mediaType"] = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+                    break;
+            }
+        });
+
+        var published = await CommitBench.PublishAsync(bench.Request("1.2.3", content: "words") with { Promote = false });
+
+        Assert.Equal(["RSDK5005"], published.Errors.Select(e => e.Code));
         Assert.DoesNotContain(bench.Servers[1].Requests, r => r.Method is "PUT" or "POST");
     }
 
@@ -179,7 +223,7 @@ public sealed class ImmutableTagTests(Registries registries) : IClassFixture<Reg
     private static PlatformRequest OnBase(PlatformRequest platform, string host) => platform with { BaseReference = "", BaseRegistry = host, BaseRepository = "base", BaseTag = "10.0" };
 
     /// <summary>Pushes what a publish would make to one registry, its layers compressed otherwise, under the immutable tag; gives the digest.</summary>
-    private static async Task<string> RecompressAsync(CommitBench bench, string version, int server, string tag, Action<List<byte[]>> change)
+    private static async Task<string> RecompressAsync(CommitBench bench, string version, int server, string tag, Action<List<byte[]>> change, Action<JsonObject>? around = null)
     {
         await using var elsewhere = await CommitBench.StartAsync();
         var made = (await CommitBench.PublishAsync(elsewhere.Request(version, content: "words"))).EnsureSucceeded();
@@ -200,6 +244,7 @@ public sealed class ImmutableTagTests(Registries registries) : IClassFixture<Reg
         }
 
         await Seed.PushBlobAsync(bench.Clients[server], CommitBench.Repository, (await Seed.BlobAsync(client, CommitBench.Repository, manifest["config"]!["digest"]!.GetValue<string>()))!);
+        around?.Invoke(manifest);
         var digest = await Seed.ManifestAsync(bench.Clients[server], CommitBench.Repository, tag, MediaTypes.OciManifest, Seed.Json(manifest));
         Assert.NotEqual(made.Digest, digest);
         return digest;

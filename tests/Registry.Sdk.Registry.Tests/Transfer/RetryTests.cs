@@ -369,6 +369,11 @@ public sealed class RetryTests
                 return Task.CompletedTask;
             }
 
+            if (HttpMethods.IsHead(context.Request.Method))
+            {
+                return Wire.ErrorAsync(context, 404, "MANIFEST_UNKNOWN", "no");
+            }
+
             if (context.Request.Path.Value!.EndsWith("/second", StringComparison.Ordinal) && refusals-- > 0)
             {
                 return Wire.ErrorAsync(context, 403, "DENIED", how == "another reason" ? "permission_denied: write_package" : "denied");
