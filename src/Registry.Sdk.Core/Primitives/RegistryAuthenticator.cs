@@ -295,7 +295,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         RegistryException? unusable = null;
         foreach (var bearer in bearers)
         {
-            if (!bearer.Parameters.TryGetValue("realm", out var text) || !Uri.TryCreate(text, UriKind.Absolute, out var realm) || realm.Host.Length == 0)
+            if (!bearer.Parameters.TryGetValue("realm", out var text) || !Uri.TryCreate(text, UriKind.Absolute, out var named) || named.Host.Length == 0 || RegistryHost.Spelled(named) is not { } realm)
             {
                 unusable ??= Redactor.Fail(RegistryFailure.AuthNotSupported, endpoint.Host, $"{endpoint.Host} asks for a Bearer token without naming a token server (realm).");
             }
@@ -386,7 +386,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             }
 
             response.Dispose();
-            if (hop == MaxRedirects || !Uri.TryCreate(address, location, out var next))
+            if (hop == MaxRedirects || !Uri.TryCreate(address, location, out var named) || RegistryHost.Spelled(named) is not { } next)
             {
                 throw TokenServer(RegistryFailure.NotARegistry, server, hop == MaxRedirects ? $"redirects more than {MaxRedirects} times" : "redirects to what is no address");
             }

@@ -796,9 +796,17 @@ public sealed partial class RegistryClient : IImageRepository
 
     internal static bool MayLeadTo(RegistryEndpoint endpoint, Uri address)
     {
+        // IDNA makes plain digits, letters and dots of others («１２７.0.0.1», «lºcalhost»), and only once it is connected to. Servers write names as they are.
+        if (!System.Text.Ascii.IsValid(address.Host))
+        {
+            return false;
+        }
+
+        // The dot at the end of a full name changes nothing about where it leads.
+        var host = address.Host.TrimEnd('.');
         var toLoopback = RegistryHost.IsLoopbackName(address.Host);
-        var toPrivate = IsPrivateLiteral(address.Host);
-        if (IsLinkLocalLiteral(address.Host))
+        var toPrivate = IsPrivateLiteral(host);
+        if (IsLinkLocalLiteral(host))
         {
             return false;
         }
@@ -822,8 +830,8 @@ public sealed partial class RegistryClient : IImageRepository
 
         address = RegistryHost.Reached(address);
         var b = address.GetAddressBytes();
-        // fd00:ec2::254 is the IPv6 twin of 169.254.169.254.
-        return b.Length == 4 ? b[0] is 169 && b[1] is 254 : address.IsIPv6LinkLocal || (b[0] == 0xfd && b[1] == 0 && b[2] == 0x0e && b[3] == 0xc2);
+        // fd00:ec2::254 is the IPv6 twin of 169.254.169.254. What 64:ff9b:1::/48 stands for the local network decides (RFC 8215).
+        return b.Length == 4 ? b[0] is 169 && b[1] is 254 : address.IsIPv6LinkLocal || (b[0] == 0xfd && b[1] == 0 && b[2] == 0x0e && b[3] == 0xc2) || b is [0, 0x64, 0xff, 0x9b, 0, 1, ..];
     }
 
     private static bool IsPrivateLiteral(string host)
@@ -835,9 +843,11 @@ public sealed partial class RegistryClient : IImageRepository
 
         address = RegistryHost.Reached(address);
         var b = address.GetAddressBytes();
+        // Besides private ones: shared (RFC 6598), assigned to protocols (192.0.0.0/24), for benchmarks (198.18.0.0/15), for many, and none at all (RFC 6890).
         return b.Length == 4
-            ? b[0] is 0 or 10 or 127 || (b[0] == 172 && b[1] is >= 16 and < 32) || (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254) || (b[0] == 100 && b[1] is >= 64 and < 128)
-            : address.IsIPv6LinkLocal || address.IsIPv6UniqueLocal || IPAddress.IsLoopback(address) || address.Equals(IPAddress.IPv6Any);
+            ? b[0] is 0 or 10 or 127 or >= 224 || (b[0] == 172 && b[1] is >= 16 and < 32) || (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254) || (b[0] == 100 && b[1] is >= 64 and < 128)
+                || (b[0] == 192 && b[1] == 0 && b[2] == 0) || (b[0] == 198 && b[1] is 18 or 19)
+            : address.IsIPv6LinkLocal || address.IsIPv6UniqueLocal || address.IsIPv6SiteLocal || address.IsIPv6Multicast || IPAddress.IsLoopback(address) || address.Equals(IPAddress.IPv6Any);
     }
 
     private static bool SameOrigin(Uri a, Uri b) => a.Scheme == b.Scheme && string.Equals(a.Host, b.Host, StringComparison.OrdinalIgnoreCase) && a.Port == b.Port;
