@@ -434,7 +434,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         {
             try
             {
-                var token = AccessToken.Parse(body, response.Headers.Date, DateTimeOffset.UtcNow) ?? throw TokenServer(RegistryFailure.NotARegistry, server, "answers without a token");
+                var token = AccessToken.Parse(body, response.Headers.Date, DateTimeOffset.UtcNow) ?? throw TokenServer(RegistryFailure.NotARegistry, server, "answers without a token that can be sent");
                 Redactor.LearnToken(token.Header.Parameter!);
                 return token;
             }
