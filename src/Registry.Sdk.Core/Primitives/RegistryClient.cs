@@ -413,8 +413,13 @@ public sealed partial class RegistryClient : IImageRepository
         // ECR refuses more than 1000; others give fewer as they like.
         await foreach (var page in PagesAsync(Address($"/v2/{Repository.Name}/tags/list?n=1000"), "GET tags/list", new(Repository.Name, Push: false), cancellationToken).ConfigureAwait(false))
         {
-            // «tags»: null is GHCR's empty page, Distribution's empty repository.
-            if (page.Body["tags"] is { } list)
+            // An error under 200 is no empty list. «tags»: null is one: GHCR's last page, Distribution's empty repository.
+            if (!page.Body.TryGetPropertyValue("tags", out var list))
+            {
+                throw NotARegistry("GET tags/list", "something else than tags");
+            }
+
+            if (list is not null)
             {
                 foreach (var node in list as JsonArray ?? throw NotARegistry("GET tags/list", "tags that are no list"))
                 {
