@@ -374,7 +374,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             catch (Exception e) when (RegistryClient.IsTransport(e, cancellationToken))
             {
                 Tell($"failed: {RegistryClient.Explain(e, Redactor)}");
-                throw Redactor.Fail(RegistryClient.FailureOf(e), endpoint.Host, $"The token server {server} of {endpoint.Host} can't be reached: {RegistryClient.Explain(e, Redactor)}", e, Transient.Is(e), e is OperationCanceledException ? TokenTimeout : TimeSpan.Zero);
+                throw Redactor.Fail(RegistryClient.FailureOf(e), endpoint.Host, $"The token server {server} of {endpoint.Host} can't be reached: {RegistryClient.Explain(e, Redactor)}", e, Transient.Is(e));
             }
 
             var status = (int)response.StatusCode;
@@ -425,9 +425,10 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             throw TokenServer(RegistryFailure.Unreachable, server, $"breaks off while answering: {RegistryClient.Explain(e.InnerException ?? e, Redactor).TrimEnd('.')}", e, e.IsTransient);
         }
 
+        var wait = Transient.Is(status) ? Throttling.RetryAfter(response.Headers, string.Empty, DateTimeOffset.UtcNow) : null;
         if (RegistryClient.IsHtml(response))
         {
-            throw TokenServer(RegistryFailure.NotARegistry, server, $"answers {status} with a web page (HTML)", isTransient: Transient.Is(status));
+            throw TokenServer(RegistryFailure.NotARegistry, server, $"answers {status} with a web page (HTML){Throttling.Asking(wait)}", isTransient: Transient.Is(status), retryAfter: wait);
         }
 
         if (response.IsSuccessStatusCode)
@@ -454,7 +455,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         var isRefusal = status is 401 or 403 || (status == 400 && credential?.Kind == CredentialKind.IdentityToken);
         if (!isRefusal)
         {
-            throw TokenServer(RegistryFailure.Rejected, server, $"answers {status}{words}", isTransient: Transient.Is(status));
+            throw TokenServer(RegistryFailure.Rejected, server, $"answers {status}{words}{Throttling.Asking(wait)}", isTransient: Transient.Is(status), retryAfter: wait);
         }
 
         if (credential is null)
@@ -497,8 +498,8 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             $"{endpoint.Host} names the token server {Redactor.Words($"{realm.Scheme}://{realm.Authority}")}, which is not known to be its own; nothing was sent there.{mend}");
     }
 
-    private RegistryException TokenServer(RegistryFailure failure, string server, string what, Exception? inner = null, bool isTransient = false)
-        => Redactor.Fail(failure, endpoint.Host, $"The token server {server} of {endpoint.Host} {what}.", inner, isTransient);
+    private RegistryException TokenServer(RegistryFailure failure, string server, string what, Exception? inner = null, bool isTransient = false, TimeSpan? retryAfter = null)
+        => Redactor.Fail(failure, endpoint.Host, $"The token server {server} of {endpoint.Host} {what}.", inner, isTransient, retryAfter);
 
     private RegistryException Missing(string refused) => Redactor.Fail(
         RegistryFailure.CredentialsMissing, endpoint.Host, $"{endpoint.Host} wants credentials, and none were found (RegistrySdkCredential items, environment variables, docker and podman configuration). {refused}.{credentials.WhyNone(endpoint)}");

@@ -353,6 +353,7 @@ public sealed partial class RegistryClient : IImageRepository
                 }
 
                 silence.Heard();
+                call.Heard();
             }
         }
 
@@ -366,7 +367,7 @@ public sealed partial class RegistryClient : IImageRepository
             }
             catch (Exception e) when (IsTransport(e, cancellationToken))
             {
-                throw Unreachable(what, e);
+                throw Unreachable(what, e, response.RequestMessage!.RequestUri!);
             }
         }
     }
@@ -594,6 +595,9 @@ public sealed partial class RegistryClient : IImageRepository
                     return "what answers does not speak TLS. If it speaks plain http, correct Registry in the RegistrySdkEndpoint item.";
                 case AuthenticationException tls:
                     return $"TLS failed ({redactor.Words(tls.Message)}).";
+                // Names the host and port that were connected to: a proxy's, where there is one.
+                case HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError, InnerException: System.Net.Sockets.SocketException } connection:
+                    return $"{redactor.Words(connection.Message)}.";
                 case System.Net.Sockets.SocketException socket:
                     return $"{redactor.Words(socket.Message)}.";
                 // .NET names the proxy as the environment does, with its password.
@@ -751,7 +755,7 @@ public sealed partial class RegistryClient : IImageRepository
             catch (Exception e) when (IsTransport(e, cancellationToken))
             {
                 Tell($"failed: {Explain(e, Redactor)}");
-                throw Unreachable(what, e);
+                throw Unreachable(what, e, address);
             }
 
             var status = (int)response.StatusCode;
@@ -891,16 +895,19 @@ public sealed partial class RegistryClient : IImageRepository
     private async Task<RegistryException> UnexpectedAsync(HttpResponseMessage response, string what, CancellationToken cancellationToken)
     {
         var status = (int)response.StatusCode;
+        var isTransient = Transient.Is(status);
+        // With 503 it says how long that will last (RFC 9110, 10.2.3).
+        var wait = isTransient ? Throttling.RetryAfter(response.Headers, string.Empty, DateTimeOffset.UtcNow) : null;
         if (IsHtml(response))
         {
             // A proxy before a registry that is restarted says so with a page of its own.
-            return NotARegistry(what, $"{status} and a web page (HTML)", Transient.Is(status));
+            return NotARegistry(what, $"{status} and a web page (HTML){Throttling.Asking(wait)}", isTransient, wait);
         }
 
         var words = await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false);
         // 2xx that the protocol does not know here, and 404 on addresses every registry has, come from something else.
         var failure = status is >= 200 and < 300 || (status == 404 && words.Length == 0) ? RegistryFailure.NotARegistry : RegistryFailure.Rejected;
-        return Fail(failure, $"{what} at {Repository} is answered with {status}{words}.", isTransient: Transient.Is(status));
+        return Fail(failure, $"{what} at {Repository} is answered with {status}{words}{Throttling.Asking(wait)}.", isTransient: isTransient, retryAfter: wait);
     }
 
     private async Task<string> ErrorTextAsync(HttpResponseMessage response, CancellationToken cancellationToken)
@@ -916,16 +923,18 @@ public sealed partial class RegistryClient : IImageRepository
         }
     }
 
-    private RegistryException Fail(RegistryFailure failure, string message, Exception? inner = null, bool isTransient = false, TimeSpan silence = default)
-        => Redactor.Fail(failure, _endpoint.Host, message, inner, isTransient, silence);
+    private RegistryException Fail(RegistryFailure failure, string message, Exception? inner = null, bool isTransient = false, TimeSpan? retryAfter = null)
+        => Redactor.Fail(failure, _endpoint.Host, message, inner, isTransient, retryAfter);
 
-    private RegistryException NotARegistry(string what, string answer, bool isTransient = false)
-        => Fail(RegistryFailure.NotARegistry, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.", isTransient: isTransient);
+    private RegistryException NotARegistry(string what, string answer, bool isTransient = false, TimeSpan? retryAfter = null)
+        => Fail(RegistryFailure.NotARegistry, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.", isTransient: isTransient, retryAfter: retryAfter);
 
-    private RegistryException Unreachable(string what, Exception e)
+    private RegistryException Unreachable(string what, Exception e, Uri address)
     {
         var at = _endpoint.IsMapped ? $"{_endpoint.Host} (re-mapped to {_endpoint.BaseAddress.Authority})" : _endpoint.Host.Name;
-        return Fail(FailureOf(e), $"{at} can't be reached ({what}): {Explain(e, Redactor)}", e, Transient.Is(e), e is OperationCanceledException ? AnswerTimeout : TimeSpan.Zero);
+        // It may be somebody else's fault: the store that a redirect names, the host of a session.
+        var who = SameOrigin(address, _endpoint.BaseAddress) ? at : $"{at} leads to {Redactor.Words($"{address.Scheme}://{address.Authority}")}, which";
+        return Fail(FailureOf(e), $"{who} can't be reached ({what}): {Explain(e, Redactor)}", e, Transient.Is(e));
     }
 
     internal static bool IsTransport(Exception e, CancellationToken cancellationToken)
