@@ -154,7 +154,8 @@ internal sealed class HostResilience : IDisposable
     {
         while (Rest() is var rest && rest > TimeSpan.Zero)
         {
-            await Task.Delay(rest, _time, cancellationToken).ConfigureAwait(false);
+            // Whole milliseconds: what is less Task.Delay does not wait at all.
+            await Task.Delay(TimeSpan.FromMilliseconds(Math.Ceiling(rest.TotalMilliseconds)), _time, cancellationToken).ConfigureAwait(false);
         }
 
         TimeSpan Rest()
