@@ -154,8 +154,7 @@ internal sealed class HostResilience : IDisposable
     {
         while (Rest() is var rest && rest > TimeSpan.Zero)
         {
-            // Whole milliseconds: what is less Task.Delay does not wait at all.
-            await Task.Delay(TimeSpan.FromMilliseconds(Math.Ceiling(rest.TotalMilliseconds)), _time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(Whole(rest), _time, cancellationToken).ConfigureAwait(false);
         }
 
         TimeSpan Rest()
@@ -184,7 +183,7 @@ internal sealed class HostResilience : IDisposable
         }
 
         var isThrottled = failure.Failure == RegistryFailure.Throttled;
-        call.Wait = WaitFor(call, failure, isThrottled);
+        call.Wait = Whole(WaitFor(call, failure, isThrottled));
         bool isLong;
         lock (_lock)
         {
@@ -220,6 +219,9 @@ internal sealed class HostResilience : IDisposable
 
         return true;
     }
+
+    /// <summary>In whole milliseconds: <see cref="Task.Delay(TimeSpan)"/> leaves out what is less, and a limit would not be over.</summary>
+    private static TimeSpan Whole(TimeSpan wait) => TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
 
     private TimeSpan WaitFor(Call call, RegistryException failure, bool isThrottled)
     {
