@@ -14,6 +14,9 @@ internal sealed class InstantTime : TimeProvider
     /// <summary>Called at each wait, with how many there were before.</summary>
     public Action<int> Waited { get; set; } = static _ => { };
 
+    /// <summary>Lets time pass without a wait of ours: a server took so long.</summary>
+    public void Pass(TimeSpan time) => Interlocked.Add(ref _ticks, time.Ticks);
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     public override DateTimeOffset GetUtcNow() => new(Interlocked.Read(ref _ticks), TimeSpan.Zero);

@@ -6,6 +6,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.RegularExpressions;
 using Registry.Sdk.Core.Editions;
+using Registry.Sdk.Core.Primitives;
 
 namespace Registry.Sdk.Core.Imaging;
 
@@ -74,7 +75,7 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
 
     private void ScanTar(Stream tar, string prefix, int depth)
     {
-        using var reader = new TarReader(tar, leaveOpen: true);
+        using var reader = new TarReader(new TarGuard(tar), leaveOpen: true);
         while (reader.GetNextEntry() is { } entry)
         {
             if (entry.DataStream is { } content)
@@ -340,7 +341,7 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
                 Scan(path, isGzip && !name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? name : name[..^3], unpacked, depth + 1);
             }
         }
-        catch (Exception e) when (e is InvalidDataException or InvalidOperationException or FormatException or EndOfStreamException or NotSupportedException)
+        catch (Exception e) when (TarGuard.IsNoTar(e))
         {
             NotRead.Add((path, "it can't be unpacked"));
         }

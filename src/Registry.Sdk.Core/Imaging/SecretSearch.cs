@@ -161,7 +161,7 @@ public static partial class SecretSearch
         {
             scanner.ScanLayer(file);
         }
-        catch (Exception e) when (e is InvalidDataException or FormatException or EndOfStreamException)
+        catch (Exception e) when (TarGuard.IsNoTar(e))
         {
             // Ours never; of a released image it may be anything.
             scanner.NotRead.Add(($"… layer {digest}", "it is no layer that can be unpacked"));

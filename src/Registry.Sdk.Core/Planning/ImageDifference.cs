@@ -153,7 +153,7 @@ internal static class ImageDifference
                     var gzip = new GZipStream(compressed, CompressionMode.Decompress, leaveOpen: true);
                     await using (gzip.ConfigureAwait(false))
                     {
-                        var reader = new TarReader(gzip, leaveOpen: true);
+                        var reader = new TarReader(new TarGuard(gzip), leaveOpen: true);
                         await using (reader.ConfigureAwait(false))
                         {
                             while (await reader.GetNextEntryAsync(copyData: false, cancellationToken).ConfigureAwait(false) is { } entry)
@@ -178,7 +178,7 @@ internal static class ImageDifference
 
             return files;
         }
-        catch (Exception e) when (e is InvalidDataException or FormatException or EndOfStreamException)
+        catch (Exception e) when (TarGuard.IsNoTar(e))
         {
             return null;
         }

@@ -9,6 +9,11 @@ namespace Registry.Sdk.Core.Primitives;
 /// <param name="Expires">By this machine's clock, with a margin.</param>
 internal sealed record AccessToken(AuthenticationHeaderValue Header, DateTimeOffset Expires)
 {
+    /// <summary>
+    /// What servers take of one header at most, and more than any token has: each is kept, and learnt by the <see cref="Redactor"/>, which would fill memory.
+    /// </summary>
+    private const int MaxLength = 16 * 1024;
+
     /// <summary>Longer than any publish: what a server claims beyond is not relied on.</summary>
     private static readonly TimeSpan MaxLifetime = TimeSpan.FromHours(12);
 
@@ -34,7 +39,7 @@ internal sealed record AccessToken(AuthenticationHeaderValue Header, DateTimeOff
         }
 
         var token = StrictJson.Text(root, "token") is { Length: > 0 } named ? named : StrictJson.Text(root, "access_token");
-        if (string.IsNullOrEmpty(token) || token.AsSpan().ContainsAnyExceptInRange('!', '~'))
+        if (string.IsNullOrEmpty(token) || token.Length > MaxLength || token.AsSpan().ContainsAnyExceptInRange('!', '~'))
         {
             // What can't stand in a header is no token.
             return null;

@@ -25,8 +25,27 @@ internal sealed class Call(string what)
     /// <summary>It was held back after it was begun: by a limit that another request was told of, or until there was a place.</summary>
     public bool WasHeldBack { get; set; }
 
+    /// <summary>When the try began, or a part of a blob last moved; null: nobody measures it.</summary>
+    public DateTimeOffset? HeardAt { get; private set; }
+
+    private TimeProvider? _time;
+
+    /// <summary>A try begins.</summary>
+    public void Begin(TimeProvider time)
+    {
+        _time = time;
+        Heard();
+    }
+
+    /// <summary>Part of a blob moved: what follows is silence again.</summary>
+    public void Heard() => HeardAt = _time?.GetUtcNow();
+
     /// <summary>Part of a blob arrived: who gets on is not counted as failing.</summary>
-    public void GotOn() => InVain = 0;
+    public void GotOn()
+    {
+        InVain = 0;
+        Heard();
+    }
 }
 
 /// <summary>How one host is asked: at most so many requests at a time, again where a failure may pass, and for so long in all.</summary>
@@ -114,14 +133,15 @@ internal sealed class HostResilience : IDisposable
 
     private async Task<T> TryAsync<T>(Call call, Func<CancellationToken, Task<T>> once, CancellationToken cancellationToken)
     {
-        call.WasHeldBack |= await WaitForLimitAsync(cancellationToken).ConfigureAwait(false);
-
         // Before the request's own time begins to run: who waits for a place is not silent.
         var place = _slots.WaitAsync(cancellationToken);
         call.WasHeldBack |= !place.IsCompleted;
         await place.ConfigureAwait(false);
         try
         {
+            // With a place in hand: a limit may have been told to those who had it before.
+            call.WasHeldBack |= await WaitForLimitAsync(cancellationToken).ConfigureAwait(false);
+            call.Begin(_time);
             if (_givenUp is { } failure)
             {
                 throw failure.NotTried(call.What, Waited);
@@ -140,19 +160,22 @@ internal sealed class HostResilience : IDisposable
     /// <summary>A limit that one request was told of is meant for all; whether there was one.</summary>
     private async Task<bool> WaitForLimitAsync(CancellationToken cancellationToken)
     {
-        TimeSpan rest;
-        lock (_lock)
+        var wasThere = false;
+        while (Rest() is var rest && rest > TimeSpan.Zero)
         {
-            rest = _throttledUntil - _time.GetUtcNow();
+            wasThere = true;
+            await Task.Delay(Whole(rest), _time, cancellationToken).ConfigureAwait(false);
         }
 
-        if (rest <= TimeSpan.Zero)
-        {
-            return false;
-        }
+        return wasThere;
 
-        await Task.Delay(rest, _time, cancellationToken).ConfigureAwait(false);
-        return true;
+        TimeSpan Rest()
+        {
+            lock (_lock)
+            {
+                return _throttledUntil - _time.GetUtcNow();
+            }
+        }
     }
 
     /// <summary>Whether a failed call is tried again, and after which wait.</summary>
@@ -172,7 +195,7 @@ internal sealed class HostResilience : IDisposable
         }
 
         var isThrottled = failure.Failure == RegistryFailure.Throttled;
-        call.Wait = WaitFor(call, failure, isThrottled);
+        call.Wait = Whole(WaitFor(call, failure, isThrottled));
         bool isLong;
         lock (_lock)
         {
@@ -181,15 +204,16 @@ internal sealed class HostResilience : IDisposable
                 return false;
             }
 
-            // Silence is waiting too. What several requests wait for at the same time counts once.
+            // An answer that did not come, or came to nothing, was waited for too. What several requests wait for at the same time counts once.
             var now = _time.GetUtcNow();
             var until = now + call.Wait;
-            var from = _countedUntil > now - failure.Silence ? _countedUntil : now - failure.Silence;
+            var since = call.HeardAt ?? now;
+            var from = _countedUntil > since ? _countedUntil : since;
             var more = until > from ? until - from : TimeSpan.Zero;
             if (Waited + more > _limits.Budget)
             {
-                // A limit that lasts longer is for what was asked; other requests may be let through.
-                _givenUp = isThrottled ? null : failure;
+                // A limit, or an absence, that lasts longer is for what was asked; other requests may be let through.
+                _givenUp = isThrottled || failure.RetryAfter > _limits.Budget ? null : failure;
                 return false;
             }
 
@@ -208,12 +232,16 @@ internal sealed class HostResilience : IDisposable
         return true;
     }
 
+    /// <summary>In whole milliseconds: <see cref="Task.Delay(TimeSpan)"/> leaves out what is less, and a limit would not be over.</summary>
+    private static TimeSpan Whole(TimeSpan wait) => TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
+
     private TimeSpan WaitFor(Call call, RegistryException failure, bool isThrottled)
     {
         if (failure.RetryAfter is { } asked)
         {
-            // Never less than asked for; a little more, so that not all who were told come back at once.
-            return asked + (TimeSpan.FromSeconds(1) * _random());
+            // Never less than asked for; a little more, so that not all who were told come back at once; and longer where that was not enough.
+            var least = _limits.FirstWait * Math.Pow(2, Math.Min(call.InVain - 1, 10));
+            return (asked > least ? asked : least) + (TimeSpan.FromSeconds(1) * _random());
         }
 
         // A blob that got on since the last failure met a cut, and no registry that is unwell.

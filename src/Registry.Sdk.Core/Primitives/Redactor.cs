@@ -74,8 +74,8 @@ public sealed class Redactor
     }
 
     /// <summary>A failure whose message repeats no secret, nor does the exception behind it.</summary>
-    internal RegistryException Fail(RegistryFailure failure, RegistryHost host, string message, Exception? inner = null, bool isTransient = false, TimeSpan silence = default)
-        => new(failure, host, Finish(message), inner is null || Repeats(inner.ToString()) || QuotesHexadecimal(inner) || NamesProxy(inner) ? null : inner) { IsTransient = isTransient, Silence = silence };
+    internal RegistryException Fail(RegistryFailure failure, RegistryHost host, string message, Exception? inner = null, bool isTransient = false, TimeSpan? retryAfter = null)
+        => new(failure, host, Finish(message), inner is null || Repeats(inner.ToString()) || QuotesHexadecimal(inner) || NamesProxy(inner) ? null : inner) { IsTransient = isTransient, RetryAfter = retryAfter };
 
     /// <summary>.NET names a proxy that refuses as the environment does, with its password.</summary>
     private static bool NamesProxy(Exception exception)

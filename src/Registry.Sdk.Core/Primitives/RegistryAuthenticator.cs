@@ -295,7 +295,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         RegistryException? unusable = null;
         foreach (var bearer in bearers)
         {
-            if (!bearer.Parameters.TryGetValue("realm", out var text) || !Uri.TryCreate(text, UriKind.Absolute, out var realm) || realm.Host.Length == 0)
+            if (!bearer.Parameters.TryGetValue("realm", out var text) || !Uri.TryCreate(text, UriKind.Absolute, out var named) || named.Host.Length == 0 || RegistryHost.Spelled(named) is not { } realm)
             {
                 unusable ??= Redactor.Fail(RegistryFailure.AuthNotSupported, endpoint.Host, $"{endpoint.Host} asks for a Bearer token without naming a token server (realm).");
             }
@@ -374,7 +374,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             catch (Exception e) when (RegistryClient.IsTransport(e, cancellationToken))
             {
                 Tell($"failed: {RegistryClient.Explain(e, Redactor)}");
-                throw Redactor.Fail(RegistryClient.FailureOf(e), endpoint.Host, $"The token server {server} of {endpoint.Host} can't be reached: {RegistryClient.Explain(e, Redactor)}", e, Transient.Is(e), e is OperationCanceledException ? TokenTimeout : TimeSpan.Zero);
+                throw Redactor.Fail(RegistryClient.FailureOf(e), endpoint.Host, $"The token server {server} of {endpoint.Host} can't be reached: {RegistryClient.Explain(e, Redactor)}", e, Transient.Is(e));
             }
 
             var status = (int)response.StatusCode;
@@ -386,7 +386,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             }
 
             response.Dispose();
-            if (hop == MaxRedirects || !Uri.TryCreate(address, location, out var next))
+            if (hop == MaxRedirects || !Uri.TryCreate(address, location, out var named) || RegistryHost.Spelled(named) is not { } next)
             {
                 throw TokenServer(RegistryFailure.NotARegistry, server, hop == MaxRedirects ? $"redirects more than {MaxRedirects} times" : "redirects to what is no address");
             }
@@ -425,16 +425,17 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             throw TokenServer(RegistryFailure.Unreachable, server, $"breaks off while answering: {RegistryClient.Explain(e.InnerException ?? e, Redactor).TrimEnd('.')}", e, e.IsTransient);
         }
 
+        var wait = Transient.Is(status) ? Throttling.RetryAfter(response.Headers, string.Empty, DateTimeOffset.UtcNow) : null;
         if (RegistryClient.IsHtml(response))
         {
-            throw TokenServer(RegistryFailure.NotARegistry, server, $"answers {status} with a web page (HTML)", isTransient: Transient.Is(status));
+            throw TokenServer(RegistryFailure.NotARegistry, server, $"answers {status} with a web page (HTML){Throttling.Asking(wait)}", isTransient: Transient.Is(status), retryAfter: wait);
         }
 
         if (response.IsSuccessStatusCode)
         {
             try
             {
-                var token = AccessToken.Parse(body, response.Headers.Date, DateTimeOffset.UtcNow) ?? throw TokenServer(RegistryFailure.NotARegistry, server, "answers without a token");
+                var token = AccessToken.Parse(body, response.Headers.Date, DateTimeOffset.UtcNow) ?? throw TokenServer(RegistryFailure.NotARegistry, server, "answers without a token that can be sent");
                 Redactor.LearnToken(token.Header.Parameter!);
                 return token;
             }
@@ -454,7 +455,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
         var isRefusal = status is 401 or 403 || (status == 400 && credential?.Kind == CredentialKind.IdentityToken);
         if (!isRefusal)
         {
-            throw TokenServer(RegistryFailure.Rejected, server, $"answers {status}{words}", isTransient: Transient.Is(status));
+            throw TokenServer(RegistryFailure.Rejected, server, $"answers {status}{words}{Throttling.Asking(wait)}", isTransient: Transient.Is(status), retryAfter: wait);
         }
 
         if (credential is null)
@@ -497,8 +498,8 @@ internal sealed class RegistryAuthenticator(RegistryEndpoint endpoint, ICredenti
             $"{endpoint.Host} names the token server {Redactor.Words($"{realm.Scheme}://{realm.Authority}")}, which is not known to be its own; nothing was sent there.{mend}");
     }
 
-    private RegistryException TokenServer(RegistryFailure failure, string server, string what, Exception? inner = null, bool isTransient = false)
-        => Redactor.Fail(failure, endpoint.Host, $"The token server {server} of {endpoint.Host} {what}.", inner, isTransient);
+    private RegistryException TokenServer(RegistryFailure failure, string server, string what, Exception? inner = null, bool isTransient = false, TimeSpan? retryAfter = null)
+        => Redactor.Fail(failure, endpoint.Host, $"The token server {server} of {endpoint.Host} {what}.", inner, isTransient, retryAfter);
 
     private RegistryException Missing(string refused) => Redactor.Fail(
         RegistryFailure.CredentialsMissing, endpoint.Host, $"{endpoint.Host} wants credentials, and none were found (RegistrySdkCredential items, environment variables, docker and podman configuration). {refused}.{credentials.WhyNone(endpoint)}");

@@ -140,7 +140,7 @@ public sealed partial class RegistryClient
         while (true)
         {
             var step = upload.Step;
-            using var response = await SendPartAsync(upload, step, cancellationToken).ConfigureAwait(false);
+            using var response = await SendPartAsync(upload, step, call, cancellationToken).ConfigureAwait(false);
             var what = $"{(step is UploadStep.Whole or UploadStep.Close ? "PUT" : "PATCH")} blob {upload.Blob.Digest}";
             switch (step, response.StatusCode)
             {
@@ -148,8 +148,11 @@ public sealed partial class RegistryClient
                     EnsureSameDigest(response, upload.Blob.Digest, what);
                     return true;
                 case (UploadStep.Stream or UploadStep.Chunk, HttpStatusCode.Accepted or HttpStatusCode.NoContent or HttpStatusCode.Created):
-                    upload.Took(response.Headers.Location is { } next ? Resolve(response.RequestMessage!.RequestUri!, next, what) : upload.Location);
-                    call.GotOn();
+                    if (upload.Took(response.Headers.Location is { } next ? Resolve(response.RequestMessage!.RequestUri!, next, what) : upload.Location))
+                    {
+                        call.GotOn();
+                    }
+
                     break;
                 case (UploadStep.Whole or UploadStep.Stream, HttpStatusCode.RequestEntityTooLarge or HttpStatusCode.RequestedRangeNotSatisfiable):
                     // The session may hold a part of what was refused: another is opened.
@@ -202,12 +205,10 @@ public sealed partial class RegistryClient
 
         if (await AskSessionAsync(upload, cancellationToken).ConfigureAwait(false) is { } held)
         {
-            if (held.Has > upload.Arrived)
+            if (upload.Resume(held.Location, held.Has))
             {
                 call.GotOn();
             }
-
-            upload.Resume(held.Location, held.Has);
         }
         else
         {
@@ -225,7 +226,7 @@ public sealed partial class RegistryClient
         }
     }
 
-    private async Task<HttpResponseMessage> SendPartAsync(BlobUpload upload, UploadStep step, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendPartAsync(BlobUpload upload, UploadStep step, Call call, CancellationToken cancellationToken)
     {
         var (start, length) = (upload.Arrived, upload.NextLength);
         using var silence = new SilenceGuard(AnswerTimeout, cancellationToken);
@@ -235,6 +236,7 @@ public sealed partial class RegistryClient
             var content = new StreamContent(upload.Content.Open(start, length, bytes =>
             {
                 silence.Heard();
+                call.Heard();
                 upload.Progress?.Report(bytes);
             }), 128 * 1024);
             content.Headers.ContentType = new("application/octet-stream");
@@ -323,6 +325,7 @@ public sealed partial class RegistryClient
         private bool _hasAsked;
         private bool _isPatched;
         private int _emptyHanded;
+        private long _furthest;
 
         public Descriptor Blob => blob;
 
@@ -350,17 +353,18 @@ public sealed partial class RegistryClient
 
         public long NextLength => InChunks ? Math.Min(ChunkLength, blob.Size - Arrived) : blob.Size - Arrived;
 
-        /// <summary>The registry took what was sent.</summary>
-        public void Took(Uri location)
+        /// <summary>The registry took what was sent. True if it never held as much before.</summary>
+        public bool Took(Uri location)
         {
             Arrived += NextLength;
             _isPatched = true;
             _hasAsked = false;
             _session = _session with { Location = location };
+            return IsFurther();
         }
 
-        /// <summary>Goes on where the session is.</summary>
-        public void Resume(Uri location, long has)
+        /// <summary>Goes on where the session is. True if it never held as much before.</summary>
+        public bool Resume(Uri location, long has)
         {
             // A session that keeps nothing of a request that is cut, again and again, may keep chunks that came before it.
             InChunks |= has > 0 || (blob.Size >= ResumableFrom && _emptyHanded++ > 0);
@@ -368,6 +372,15 @@ public sealed partial class RegistryClient
             WasResumed |= has > 0;
             Arrived = has;
             _session = _session with { Location = location };
+            return IsFurther();
+        }
+
+        // The first chunk of each of many sessions is no progress.
+        private bool IsFurther()
+        {
+            var isFurther = Arrived > _furthest;
+            _furthest = Math.Max(_furthest, Arrived);
+            return isFurther;
         }
 
         /// <summary>Begins anew.</summary>

@@ -359,6 +359,7 @@ public sealed partial class RegistryClient : IImageRepository
                 }
 
                 silence.Heard();
+                call.Heard();
             }
         }
 
@@ -372,7 +373,7 @@ public sealed partial class RegistryClient : IImageRepository
             }
             catch (Exception e) when (IsTransport(e, cancellationToken))
             {
-                throw Unreachable(what, e);
+                throw Unreachable(what, e, response.RequestMessage!.RequestUri!);
             }
         }
     }
@@ -424,8 +425,13 @@ public sealed partial class RegistryClient : IImageRepository
         // ECR refuses more than 1000; others give fewer as they like.
         await foreach (var page in PagesAsync(Address($"/v2/{Repository.Name}/tags/list?n=1000"), What, new(Repository.Name, Push: false), cancellationToken).ConfigureAwait(false))
         {
-            // «tags»: null is GHCR's empty page, Distribution's empty repository.
-            if (page.Body["tags"] is not { } list)
+            // An error under 200 is no empty list. «tags»: null is one: GHCR's last page, Distribution's empty repository.
+            if (!page.Body.TryGetPropertyValue("tags", out var list))
+            {
+                throw NotARegistry(What, "something else than tags");
+            }
+
+            if (list is null)
             {
                 continue;
             }
@@ -619,6 +625,9 @@ public sealed partial class RegistryClient : IImageRepository
                     return "what answers does not speak TLS. If it speaks plain http, correct Registry in the RegistrySdkEndpoint item.";
                 case AuthenticationException tls:
                     return $"TLS failed ({redactor.Words(tls.Message)}).";
+                // Names the host and port that were connected to: a proxy's, where there is one.
+                case HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError, InnerException: System.Net.Sockets.SocketException } connection:
+                    return $"{redactor.Words(connection.Message)}.";
                 case System.Net.Sockets.SocketException socket:
                     return $"{redactor.Words(socket.Message)}.";
                 // .NET names the proxy as the environment does, with its password.
@@ -776,7 +785,7 @@ public sealed partial class RegistryClient : IImageRepository
             catch (Exception e) when (IsTransport(e, cancellationToken))
             {
                 Tell($"failed: {Explain(e, Redactor)}");
-                throw Unreachable(what, e);
+                throw Unreachable(what, e, address);
             }
 
             var status = (int)response.StatusCode;
@@ -826,9 +835,17 @@ public sealed partial class RegistryClient : IImageRepository
 
     internal static bool MayLeadTo(RegistryEndpoint endpoint, Uri address)
     {
+        // IDNA makes plain digits, letters and dots of others («１２７.0.0.1», «lºcalhost»), and only once it is connected to. Servers write names as they are.
+        if (!System.Text.Ascii.IsValid(address.Host))
+        {
+            return false;
+        }
+
+        // The dot at the end of a full name changes nothing about where it leads.
+        var host = address.Host.TrimEnd('.');
         var toLoopback = RegistryHost.IsLoopbackName(address.Host);
-        var toPrivate = IsPrivateLiteral(address.Host);
-        if (IsLinkLocalLiteral(address.Host))
+        var toPrivate = IsPrivateLiteral(host);
+        if (IsLinkLocalLiteral(host))
         {
             return false;
         }
@@ -852,8 +869,8 @@ public sealed partial class RegistryClient : IImageRepository
 
         address = RegistryHost.Reached(address);
         var b = address.GetAddressBytes();
-        // fd00:ec2::254 is the IPv6 twin of 169.254.169.254.
-        return b.Length == 4 ? b[0] is 169 && b[1] is 254 : address.IsIPv6LinkLocal || (b[0] == 0xfd && b[1] == 0 && b[2] == 0x0e && b[3] == 0xc2);
+        // fd00:ec2::254 is the IPv6 twin of 169.254.169.254. What 64:ff9b:1::/48 stands for the local network decides (RFC 8215).
+        return b.Length == 4 ? b[0] is 169 && b[1] is 254 : address.IsIPv6LinkLocal || (b[0] == 0xfd && b[1] == 0 && b[2] == 0x0e && b[3] == 0xc2) || b is [0, 0x64, 0xff, 0x9b, 0, 1, ..];
     }
 
     private static bool IsPrivateLiteral(string host)
@@ -865,9 +882,11 @@ public sealed partial class RegistryClient : IImageRepository
 
         address = RegistryHost.Reached(address);
         var b = address.GetAddressBytes();
+        // Besides private ones: shared (RFC 6598), assigned to protocols (192.0.0.0/24), for benchmarks (198.18.0.0/15), for many, and none at all (RFC 6890).
         return b.Length == 4
-            ? b[0] is 0 or 10 or 127 || (b[0] == 172 && b[1] is >= 16 and < 32) || (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254) || (b[0] == 100 && b[1] is >= 64 and < 128)
-            : address.IsIPv6LinkLocal || address.IsIPv6UniqueLocal || IPAddress.IsLoopback(address) || address.Equals(IPAddress.IPv6Any);
+            ? b[0] is 0 or 10 or 127 or >= 224 || (b[0] == 172 && b[1] is >= 16 and < 32) || (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254) || (b[0] == 100 && b[1] is >= 64 and < 128)
+                || (b[0] == 192 && b[1] == 0 && b[2] == 0) || (b[0] == 198 && b[1] is 18 or 19)
+            : address.IsIPv6LinkLocal || address.IsIPv6UniqueLocal || address.IsIPv6SiteLocal || address.IsIPv6Multicast || IPAddress.IsLoopback(address) || address.Equals(IPAddress.IPv6Any);
     }
 
     private static bool SameOrigin(Uri a, Uri b) => a.Scheme == b.Scheme && string.Equals(a.Host, b.Host, StringComparison.OrdinalIgnoreCase) && a.Port == b.Port;
@@ -906,16 +925,19 @@ public sealed partial class RegistryClient : IImageRepository
     private async Task<RegistryException> UnexpectedAsync(HttpResponseMessage response, string what, CancellationToken cancellationToken)
     {
         var status = (int)response.StatusCode;
+        var isTransient = Transient.Is(status);
+        // With 503 it says how long that will last (RFC 9110, 10.2.3).
+        var wait = isTransient ? Throttling.RetryAfter(response.Headers, string.Empty, DateTimeOffset.UtcNow) : null;
         if (IsHtml(response))
         {
             // A proxy before a registry that is restarted says so with a page of its own.
-            return NotARegistry(what, $"{status} and a web page (HTML)", Transient.Is(status));
+            return NotARegistry(what, $"{status} and a web page (HTML){Throttling.Asking(wait)}", isTransient, wait);
         }
 
         var words = await ErrorTextAsync(response, cancellationToken).ConfigureAwait(false);
         // 2xx that the protocol does not know here, and 404 on addresses every registry has, come from something else.
         var failure = status is >= 200 and < 300 || (status == 404 && words.Length == 0) ? RegistryFailure.NotARegistry : RegistryFailure.Rejected;
-        return Fail(failure, $"{what} at {Repository} is answered with {status}{words}.", isTransient: Transient.Is(status));
+        return Fail(failure, $"{what} at {Repository} is answered with {status}{words}{Throttling.Asking(wait)}.", isTransient: isTransient, retryAfter: wait);
     }
 
     private async Task<string> ErrorTextAsync(HttpResponseMessage response, CancellationToken cancellationToken)
@@ -931,16 +953,18 @@ public sealed partial class RegistryClient : IImageRepository
         }
     }
 
-    private RegistryException Fail(RegistryFailure failure, string message, Exception? inner = null, bool isTransient = false, TimeSpan silence = default)
-        => Redactor.Fail(failure, _endpoint.Host, message, inner, isTransient, silence);
+    private RegistryException Fail(RegistryFailure failure, string message, Exception? inner = null, bool isTransient = false, TimeSpan? retryAfter = null)
+        => Redactor.Fail(failure, _endpoint.Host, message, inner, isTransient, retryAfter);
 
-    private RegistryException NotARegistry(string what, string answer, bool isTransient = false)
-        => Fail(RegistryFailure.NotARegistry, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.", isTransient: isTransient);
+    private RegistryException NotARegistry(string what, string answer, bool isTransient = false, TimeSpan? retryAfter = null)
+        => Fail(RegistryFailure.NotARegistry, $"{what} at {_endpoint.BaseAddress.Authority} is answered with {answer}; that is no OCI registry.", isTransient: isTransient, retryAfter: retryAfter);
 
-    private RegistryException Unreachable(string what, Exception e)
+    private RegistryException Unreachable(string what, Exception e, Uri address)
     {
         var at = _endpoint.IsMapped ? $"{_endpoint.Host} (re-mapped to {_endpoint.BaseAddress.Authority})" : _endpoint.Host.Name;
-        return Fail(FailureOf(e), $"{at} can't be reached ({what}): {Explain(e, Redactor)}", e, Transient.Is(e), e is OperationCanceledException ? AnswerTimeout : TimeSpan.Zero);
+        // It may be somebody else's fault: the store that a redirect names, the host of a session.
+        var who = SameOrigin(address, _endpoint.BaseAddress) ? at : $"{at} leads to {Redactor.Words($"{address.Scheme}://{address.Authority}")}, which";
+        return Fail(FailureOf(e), $"{who} can't be reached ({what}): {Explain(e, Redactor)}", e, Transient.Is(e));
     }
 
     internal static bool IsTransport(Exception e, CancellationToken cancellationToken)

@@ -53,14 +53,11 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
     /// <summary>Which registry.</summary>
     public RegistryHost Host { get; } = host;
 
-    /// <summary>How long the registry asks to wait, where it says so (<see cref="RegistryFailure.Throttled"/>); at least a second, at most a day.</summary>
+    /// <summary>How long the registry asks to wait, where it says so (<see cref="RegistryFailure.Throttled"/>, or out of service); at least a second, at most a day.</summary>
     public TimeSpan? RetryAfter { get; internal init; }
 
     /// <summary>Whether the same request may fare better a little later: see <see cref="Transient"/>.</summary>
     internal bool IsTransient { get; init; }
-
-    /// <summary>How long nothing was heard before this; zero where something was, or the connection ended.</summary>
-    internal TimeSpan Silence { get; init; }
 
     /// <summary>The connection breaks off again and again, although the host has answered before: its name and ours are right.</summary>
     internal bool BreaksOff { get; private init; }
@@ -74,7 +71,7 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
     /// <param name="refused">What was answered, without a full stop.</param>
     /// <param name="retryAfter">How long it asks to wait, if it says.</param>
     internal static RegistryException Throttled(Redactor redactor, RegistryHost host, string refused, TimeSpan? retryAfter)
-        => new(RegistryFailure.Throttled, host, $"{redactor.Finish(refused)}: it limits how often it is asked{(retryAfter is { } wait ? $", and asks to wait {Throttling.InWords(wait)}" : string.Empty)}.") { RetryAfter = retryAfter, IsTransient = true };
+        => new(RegistryFailure.Throttled, host, $"{redactor.Finish(refused)}: it limits how often it is asked{Throttling.Asking(retryAfter)}.") { RetryAfter = retryAfter, IsTransient = true };
 
     /// <summary>The same failure, after it was tried again in vain.</summary>
     /// <param name="times">How often it was tried in all.</param>
@@ -84,7 +81,6 @@ public sealed class RegistryException(RegistryFailure failure, RegistryHost host
         => new(Failure, Host, $"{Message.TrimEnd('.')}. It was tried {times} times within {Throttling.InWords(over)}.", InnerException)
         {
             RetryAfter = RetryAfter,
-            Silence = Silence,
             BreaksOff = hasAnswered && Failure == RegistryFailure.Unreachable,
         };
 

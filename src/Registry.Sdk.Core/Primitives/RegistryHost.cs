@@ -67,8 +67,8 @@ public sealed record RegistryHost
     }
 
     /// <summary>
-    /// The IPv4 address that an IPv6 address stands for, where it does: mapped and compatible (RFC 4291, 2.5.5), NAT64 (RFC 6052), 6to4 (RFC 3056). Else
-    /// itself.
+    /// The IPv4 address that an IPv6 address stands for, where it does: mapped and compatible (RFC 4291, 2.5.5), translated (RFC 2765), NAT64 (RFC 6052), 6to4
+    /// (RFC 3056). Else itself.
     /// </summary>
     internal static IPAddress Reached(IPAddress address)
     {
@@ -80,8 +80,30 @@ public sealed record RegistryHost
 
         var isEmbedded = address.IsIPv4MappedToIPv6
             || (b is [0, 0x64, 0xff, 0x9b, ..] && !b.AsSpan(4, 8).ContainsAnyExcept((byte)0))
+            || (b is [0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, ..])
             || (!b.AsSpan(0, 12).ContainsAnyExcept((byte)0) && b[12] != 0);
         return isEmbedded ? new(b.AsSpan(12)) : b[0] == 0x20 && b[1] == 2 ? new(b.AsSpan(2, 4)) : address;
+    }
+
+    /// <summary>
+    /// An address with its host spelled as it is connected to (IDNA): who reads «rеgistry.example» with a Cyrillic е must not take it for another. Null where
+    /// there is no such spelling.
+    /// </summary>
+    internal static Uri? Spelled(Uri address)
+    {
+        if (System.Text.Ascii.IsValid(address.Host))
+        {
+            return address;
+        }
+
+        try
+        {
+            return System.Text.Ascii.IsValid(address.IdnHost) ? new UriBuilder(address) { Host = address.IdnHost }.Uri : null;
+        }
+        catch (UriFormatException)
+        {
+            return null;
+        }
     }
 
     /// <inheritdoc/>

@@ -42,6 +42,9 @@ internal static partial class Throttling
         return InMessage().Match(words) is { Success: true } match ? Bounded(GoDuration(match.Groups["duration"].Value)) : null;
     }
 
+    /// <summary>«, and asks to wait 45 seconds»; empty where it does not.</summary>
+    public static string Asking(TimeSpan? wait) => wait is { } asked ? $", and asks to wait {InWords(asked)}" : string.Empty;
+
     /// <summary>A wait in words: «45 seconds», «12 minutes».</summary>
     public static string InWords(TimeSpan wait) => wait switch
     {

@@ -66,12 +66,97 @@ public sealed class LeadingAstrayTests
         Assert.Empty(internet.Elsewhere);
     }
 
+    /// <summary>The line that would trust it shows the name that it is connected by: who reads «registry.example» in Cyrillic would add it.</summary>
+    [Theory]
+    [InlineData("https://r\u0435gistry.example/token", "RealmHost=\"xn--rgistry-7gg.example\"")]
+    [InlineData("https://r\u0435gistry.example:8443/token", "RealmHost=\"xn--rgistry-7gg.example:8443\"")]
+    public async Task A_look_alike_is_shown_as_what_it_is(string realm, string says)
+    {
+        using var internet = new FakeInternet(_ => FakeInternet.Challenge($"Bearer realm=\"{realm}\""));
+
+        var told = await Wire.FailsAsync(RegistryFailure.AuthNotSupported, () => internet.Client.PingAsync(CancellationToken.None));
+
+        Assert.Contains(says, told.Message);
+        Assert.True(System.Text.Ascii.IsValid(told.Message), told.Message);
+        Assert.Empty(internet.Elsewhere);
+    }
+
+    /// <summary>What was begun in good faith is led astray in its middle: the next part goes nowhere, or without the secret.</summary>
+    [Theory]
+    [InlineData("https://169.254.169.254/x", false)]
+    [InlineData("https://１６９.254.169.254/x", false)]
+    [InlineData("http://evil.example/x", false)]
+    [InlineData("https://evil.example/x", true)]
+    [InlineData("https://registry.example:8443/v2/team/app/blobs/uploads/1", true)]
+    [InlineData("/v2/other/repository/blobs/uploads/1", true)]
+    public async Task A_session_that_moves_in_mid_upload_takes_no_secret_along(string next, bool isFollowed)
+    {
+        using var internet = new FakeInternet(request => request.Method.Method switch
+        {
+            _ when request.Headers.Authorization is null => FakeInternet.Challenge("Basic realm=\"r\""),
+            "POST" => FakeInternet.To(202, "/v2/team/app/blobs/uploads/1"),
+            "PUT" when !request.RequestUri!.PathAndQuery.Contains("moved", StringComparison.Ordinal) => new(HttpStatusCode.RequestEntityTooLarge),
+            "PATCH" => FakeInternet.To(202, next + "?moved"),
+            "DELETE" => new(HttpStatusCode.NoContent),
+            _ => new(HttpStatusCode.Created),
+        })
+        {
+            Stranger = request => request.Method == HttpMethod.Put ? new(HttpStatusCode.Created) : FakeInternet.To(202, "/v2/team/app/blobs/uploads/1?moved"),
+        };
+        var upload = () => Wire.SendAsync(internet.Client, Wire.Blob(5 << 20));
+
+        if (isFollowed)
+        {
+            await upload();
+        }
+        else
+        {
+            Assert.Contains("registry.example", (await Wire.FailsAsync(RegistryFailure.NotARegistry, upload)).Message);
+            Assert.Empty(internet.Elsewhere);
+        }
+
+        internet.AssertNoSentinelElsewhere();
+    }
+
+    /// <summary>The token runs out in mid upload, and the new challenge names another token server.</summary>
+    [Fact]
+    public async Task A_token_server_that_changes_in_mid_upload_is_not_asked()
+    {
+        var patches = 0;
+        using var internet = new FakeInternet(request =>
+        {
+            if (request.RequestUri!.AbsolutePath == "/token")
+            {
+                return FakeInternet.Json($$"""{"token":"{{FakeInternet.Token}}"}""");
+            }
+
+            if (request.Headers.Authorization is null || (request.Method == HttpMethod.Patch && patches++ > 0))
+            {
+                return FakeInternet.Challenge($"Bearer realm=\"https://{(patches > 0 ? "evil" : "registry")}.example/token\"");
+            }
+
+            return request.Method.Method switch
+            {
+                "POST" or "PATCH" => FakeInternet.To(202, "/v2/team/app/blobs/uploads/1"),
+                "PUT" => new(HttpStatusCode.RequestEntityTooLarge),
+                _ => new(HttpStatusCode.NoContent),
+            };
+        });
+
+        var told = await Wire.FailsAsync(RegistryFailure.AuthNotSupported, () => Wire.SendAsync(internet.Client, Wire.Blob(9 << 20)));
+
+        Assert.Contains("RealmHost=\"evil.example\"", told.Message);
+        Assert.Empty(internet.Elsewhere);
+        internet.AssertNoSentinelElsewhere();
+    }
+
     [Theory]
     [InlineData("https://evil.example/token")]
     [InlineData("https://registry.example.evil.example/token")]
     [InlineData("http://registry.example/token")]
     [InlineData("https://169.254.169.254/token")]
     [InlineData("https://127.0.0.1/token")]
+    [InlineData("https://１２７.０.０.１/token")]
     [InlineData("//evil.example/token")]
     public async Task A_token_server_does_not_send_a_secret_on(string location)
     {
@@ -96,6 +181,11 @@ public sealed class LeadingAstrayTests
                 "https://100.100.100.200/x", "https://10.1.2.3/x", "https://172.16.0.1/x", "https://192.168.1.1/x", "https://[fd12::1]/x", "https://0.0.0.0/x", "https://[::]/x",
                 "https://127.0.0.1:8443/x", "https://localhost/x", "https://LOCALHOST/x", "https://[::1]/x", "https://[::ffff:127.0.0.1]/x", "https://2130706433/x", "https://0x7f000001/x", "https://0177.0.0.1/x", "https://127.1/x",
                 "https://localhost./x", "https://anything.localhost/x", "https://[64:ff9b::a9fe:a9fe]/x", "https://[2002:a9fe:a9fe::1]/x", "https://[::10.0.0.1]/x",
+                // Names that are another one by the time they are connected to (IDNA maps digits, letters and dots to plain ones), and dots that change nothing.
+                "https://１２７.０.０.１/x", "https://①②⑦.0.0.1/x", "https://127。0。0。1/x", "https://10.¹.².³/x", "https://１６９.254.169.254/x", "https://２１３０７０６４３３/x", "https://lºcalhost/x", "https://ｌｏｃａｌｈｏｓｔ/x", "https://loc\u00ADalhost/x", "https://evil.ⅼocalhost/x",
+                "https://localhost。/x", "https://127.0.0.1./x", "https://10.0.0.1./x", "https://169.254.169.254./x", "https://2852039166./x",
+                // What IPv6 has besides, and what is no host's address.
+                "https://[::ffff:0:127.0.0.1]/x", "https://[::ffff:0:a9fe:a9fe]/x", "https://[64:ff9b:1::a9fe:a9fe]/x", "https://[fec0::1]/x", "https://[ff02::1]/x", "https://224.0.0.1/x", "https://255.255.255.255/x", "https://192.0.0.192/x", "https://198.18.0.1/x",
                 "http://registry.example:8080/x", "http://evil.example/x", "ftp://evil.example/x", "file:///etc/passwd", "gopher://evil.example/x", "javascript:alert(1)",
             ];
             foreach (var place in places)

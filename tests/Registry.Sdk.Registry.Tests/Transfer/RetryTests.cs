@@ -213,7 +213,11 @@ public sealed class RetryTests
     public async Task Silence_is_taken_from_the_budget()
     {
         var time = new InstantTime();
-        await using var registry = await LoopbackServer.StartAsync((context, _) => FailAsync(context, "silence"));
+        await using var registry = await LoopbackServer.StartAsync((context, _) =>
+        {
+            time.Pass(TimeSpan.FromSeconds(0.5));
+            return FailAsync(context, "silence");
+        });
         using var resilience = Resilience(time, limits: new() { Budget = TimeSpan.FromSeconds(1.8) });
         using var wire = new Wire(registry.Address, seconds: 0.5, resilience: resilience);
 
