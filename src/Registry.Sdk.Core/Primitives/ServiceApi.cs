@@ -35,9 +35,6 @@ internal sealed record ServiceAnswer(string Request, DateTimeOffset At)
     /// <summary>How long it asks to wait, where it limits and says so.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>How long nothing was heard before this; zero where something was.</summary>
-    public TimeSpan Silence { get; init; }
-
     /// <summary>As evidence, with what was read.</summary>
     /// <param name="read">What the body said; empty: the status says all.</param>
     public Evidence Evidence(string read = "") => new(Request, Failure ?? (read.Length > 0 ? $"{Status}, {read}" : $"{Status}{Words}"), At);
@@ -128,7 +125,7 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
             catch (Exception e) when (RegistryClient.IsTransport(e, cancellationToken))
             {
                 return timeout.IsCancellationRequested
-                    ? Failed(NoAnswer) with { IsTransient = true, Silence = silence }
+                    ? Failed(NoAnswer) with { IsTransient = true }
                     : Failed(RegistryClient.Explain(e, redactor).TrimEnd('.')) with { IsTransient = Transient.Is(e) };
             }
 
@@ -164,7 +161,6 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
         {
             IsTransient = true,
             RetryAfter = answer.RetryAfter,
-            Silence = answer.Silence,
         };
 
     private static string Said(ServiceAnswer answer) => answer.Failure ?? $"{answer.Status}{answer.Words}";
