@@ -14,7 +14,7 @@ public sealed class ModelTests(ITestOutputHelper output)
     [Fact]
     public async Task Every_tag_names_what_the_model_says_whatever_happens_in_whatever_order()
     {
-        var (seed, count) = (Number("REGISTRY_SDK_MODEL_SEED", 20261122), Number("REGISTRY_SDK_MODEL_COUNT", 80));
+        var (seed, count) = (Number("REGISTRY_SDK_MODEL_SEED", 20261122), Number("REGISTRY_SDK_MODEL_COUNT", 60));
         output.WriteLine($"{count} sequences from seed {seed}");
 
         var results = await Teller.TellAsync(count, seed, workers: 2, static _ => { });
