@@ -574,7 +574,7 @@ public sealed partial class RegistryClient : IImageRepository
         }
 
         return isKnown && found != before
-            ? throw Fail(RegistryFailure.Rejected, $"{what} at {Repository} {(lost is null ? "had to wait" : $"failed ({lost.Message.TrimEnd('.')})")}, and {reference} names {found?.ToString() ?? "nothing"} by now, which another publish did; it was not written again.")
+            ? throw Fail(RegistryFailure.TakenMeanwhile, $"{what} at {Repository} {(lost is null ? "had to wait" : $"failed ({lost.Message.TrimEnd('.')})")}, and {reference} names {found?.ToString() ?? "nothing"} by now, which another publish did; it was not written again.")
             : false;
     }
 

@@ -27,6 +27,9 @@ public enum RegistryFailure
     /// <summary>The registry understood and said no, or failed itself.</summary>
     Rejected,
 
+    /// <summary>Before a tag was written, or written again, another publish wrote it: it was left alone.</summary>
+    TakenMeanwhile,
+
     /// <summary>Asked too often, or a quota is used up: <see cref="RegistryException.RetryAfter"/>.</summary>
     Throttled,
 

@@ -52,6 +52,7 @@ internal sealed class DestinationWork(DestinationPlan plan, IImageRepository cli
         }
     }
 
+    /// <summary>Reads what was written, and fails where it is not there in the end.</summary>
     public async Task ReadBackAsync(string reference, Digest expected, CancellationToken cancellationToken)
     {
         var found = await ReadBackAsync(reference, expected, null, null, cancellationToken).ConfigureAwait(false);
@@ -67,7 +68,7 @@ internal sealed class DestinationWork(DestinationPlan plan, IImageRepository cli
     /// <param name="before">What it named right before.</param>
     /// <param name="earlier">What it named before that, or null.</param>
     /// <param name="cancellationToken">Stops the requests, and the waiting.</param>
-    /// <returns>What was expected; or what somebody else wrote, seen twice.</returns>
+    /// <returns>What was expected; or what somebody else wrote, seen twice; or what it still names when the patience ends.</returns>
     public async Task<Digest?> ReadBackAsync(string reference, Digest expected, Digest? before, Digest? earlier, CancellationToken cancellationToken)
     {
         Digest? found = null;
@@ -85,9 +86,10 @@ internal sealed class DestinationWork(DestinationPlan plan, IImageRepository cli
             third = found;
         }
 
-        throw NotThere(reference, expected, found);
+        return found;
     }
 
-    private IOException NotThere(string reference, Digest expected, Digest? found)
+    /// <summary>What was written is not what is read.</summary>
+    public IOException NotThere(string reference, Digest expected, Digest? found)
         => RegistryErrors.WrongContent(Plan.Destination.Place, $"{reference} was written as {expected} but reads back as {found?.ToString() ?? "missing"}.");
 }

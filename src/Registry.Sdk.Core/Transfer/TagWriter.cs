@@ -73,6 +73,7 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
     private async Task<bool> WriteTagAsync(DestinationWork work, ImageTag tag, ImageIdentity? theirs, TagPlan? planned, CancellationToken cancellationToken)
     {
         var ours = work.Plan.Ours;
+        var wasBack = false;
         for (var turn = 0; turn < MostTurns; turn++)
         {
             // Someone may have been faster. An immutable tag that appeared meanwhile stops here.
@@ -110,7 +111,19 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
 
             // Until it is seen there: a cancellation or a cut leaves it open whether it arrived.
             work.Tags[tag.Name] = new(tag, TagState.Pending, decision.Current, "sent, and not seen there yet");
-            await work.Client.PutManifestAsync(tag.Name, work.Image.Manifest, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await work.Client.PutManifestAsync(tag.Name, work.Image.Manifest, cancellationToken).ConfigureAwait(false);
+            }
+            catch (RegistryException e) when (tag.Floating && e.Failure == RegistryFailure.TakenMeanwhile)
+            {
+                // Which of the two is newer is decided as ever.
+                progress.Note($"{work.Plan.Destination}: {e.Message}");
+                theirs = await ImageReader.ReadAsync(work.Client, tag.Name, ours, cancellationToken).ConfigureAwait(false);
+                planned = null;
+                continue;
+            }
+
             var found = await work.ReadBackAsync(tag.Name, ours.Digest, decision.Current, null, cancellationToken).ConfigureAwait(false);
             if (found == ours.Digest)
             {
@@ -118,16 +131,26 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
                 return true;
             }
 
-            // Neither what it named before nor ours: another publish wrote it in the same moment.
-            if (!tag.Floating)
+            if (found is null || found == decision.Current)
             {
+                // A registry that never shows it; or somebody who wrote what was there before once more, which a second look decides.
+                if (!tag.Floating || wasBack)
+                {
+                    throw work.NotThere(tag.Name, ours.Digest, found);
+                }
+
+                wasBack = true;
+            }
+            else if (!tag.Floating)
+            {
+                // Neither what it named before nor ours: another publish wrote it in the same moment.
                 work.Tags[tag.Name] = new(tag, TagState.Pending, decision.Current, $"another publish wrote {found}") { Now = found };
                 report(DiagnosticCodes.TagTakenMeanwhile.Report(
                     $"{work.Plan.Destination}: the immutable tag {tag.Name} was written as {ours.Digest}, and another publish wrote {found} in the same moment. See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag."));
                 return false;
             }
 
-            progress.Note($"{work.Plan.Destination}: {tag.Name} was written by another publish in the same moment, which names {found}");
+            progress.Note($"{work.Plan.Destination}: {tag.Name} was written, and names {found?.ToString() ?? "nothing"}, which another publish may have written in the same moment");
             theirs = await ImageReader.ReadAsync(work.Client, tag.Name, ours, cancellationToken).ConfigureAwait(false);
             planned = null;
         }
@@ -194,7 +217,8 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
         }
 
         await work.Client.PutManifestAsync(tag.Name, manifest, cancellationToken).ConfigureAwait(false);
-        return await work.ReadBackAsync(tag.Name, image.Digest, now, before, cancellationToken).ConfigureAwait(false);
+        var found = await work.ReadBackAsync(tag.Name, image.Digest, now, before, cancellationToken).ConfigureAwait(false);
+        return found == image.Digest || (found is not null && found != now && found != before) ? found : throw work.NotThere(tag.Name, image.Digest, found);
     }
 
     /// <summary>The newest of those images that are newer than what a floating tag names; null if none is.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Registry.Sdk.Core.Primitives;
+using Registry.Sdk.Core.Transfer;
 using Registry.Sdk.Registry.Tests.Publishing;
 using Registry.Sdk.TestKit;
 using Xunit;
@@ -34,6 +35,14 @@ public sealed class LateWriteTests
 
         Assert.Contains(bench.Time.Waits, w => w >= TimeSpan.FromSeconds(60));
         Assert.Equal(theirs, (await bench.TagsAsync())[tag]);
+        if (tag == "latest")
+        {
+            // A floating tag is decided anew: theirs is newer, and stays.
+            published.EnsureSucceeded();
+            Assert.Contains(published.Report.Transfer!.Destinations[0].Tags, t => t is { Tag.Name: "latest", State: TagState.Kept, Why: "names the newer 9.0.0" });
+            return;
+        }
+
         Assert.Contains($"names {theirs} by now, which another publish did", published.Errors[0].Message);
         Assert.Contains($"{tag}", published.Errors.Single(e => e.Code == "RSDK6002").Message);
     }
@@ -76,7 +85,7 @@ public sealed class LateWriteTests
 
         time.GoOn(TimeSpan.FromSeconds(62));
 
-        var failed = await Wire.FailsAsync(RegistryFailure.Rejected, () => put);
+        var failed = await Wire.FailsAsync(RegistryFailure.TakenMeanwhile, () => put);
         Assert.Contains($"v1 names {theirs.Descriptor.Digest} by now", failed.Message, StringComparison.Ordinal);
         Assert.Equal(theirs, names);
         await limited;

@@ -348,7 +348,7 @@ public sealed class RetryTests
         var client = wire.Open();
         Assert.Null(await client.FindManifestAsync("v1", CancellationToken.None));
 
-        var failed = await Wire.FailsAsync(RegistryFailure.Rejected, () => client.PutManifestAsync("v1", Image, CancellationToken.None));
+        var failed = await Wire.FailsAsync(RegistryFailure.TakenMeanwhile, () => client.PutManifestAsync("v1", Image, CancellationToken.None));
 
         Assert.Equal(theirs, tag.Names);
         Assert.Contains($"v1 names {theirs.Descriptor.Digest} by now", failed.Message, StringComparison.Ordinal);
