@@ -112,8 +112,8 @@ public static class TransferStage
         }
 
         /// <summary>
-        /// Tags in rounds over all destinations: immutable ones at the first destination, then everywhere, floating, and last of all <c>latest</c>, which
-        /// people pull without thinking.
+        /// Tags in rounds over all destinations: immutable ones at the first destination of each edition, then everywhere, floating, and last of all
+        /// <c>latest</c>, which people pull without thinking.
         /// </summary>
         private async Task<TransferResult> CommitAsync(CancellationToken cancellationToken)
         {
@@ -135,10 +135,10 @@ public static class TransferStage
             {
                 // Of two publishes that make two images of one version the second finds that out at the first destination, and stops there: else each could
                 // be first at one destination, and the version would be two images for good.
-                var first = _work.Find(w => w.Plan.Tags.Any(t => !t.Tag.Floating));
+                var first = _work.Where(w => w.Plan.Tags.Any(t => !t.Tag.Floating)).DistinctBy(w => w.Plan.Destination.Edition, StringComparer.Ordinal).ToList();
                 foreach (var (where, round) in new (Func<DestinationWork, bool>, Func<ImageTag, bool>)[]
                 {
-                    (w => w == first, t => !t.Floating), (w => w != first, t => !t.Floating), (_ => true, t => t.Floating && t.Name != "latest"), (_ => true, t => t.Floating && t.Name == "latest"),
+                    (first.Contains, t => !t.Floating), (w => !first.Contains(w), t => !t.Floating), (_ => true, t => t.Floating && t.Name != "latest"), (_ => true, t => t.Floating && t.Name == "latest"),
                 })
                 {
                     await ForAllAsync((w, c) => tags.WriteAsync(w, round, c), _work.Where(where), stop.Token).ConfigureAwait(false);
