@@ -202,7 +202,6 @@ public static class VisibilityRules
 
     private static string Whose(Birth birth) => birth.Pusher == GitHubPusher.Person ? "a personal access token" : $"the workflow's token of {birth.Repository}";
 
-
     private static string Because(string why) => why.Length > 0 ? $": {why.TrimEnd('.')}" : string.Empty;
 
     private static string Reason(string why, string otherwise) => why.Length > 0 ? why.TrimEnd('.') : otherwise;

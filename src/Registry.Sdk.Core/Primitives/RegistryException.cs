@@ -182,8 +182,7 @@ public static class RegistryErrors
         return registry.Failure switch
         {
             RegistryFailure.WrongContent or RegistryFailure.WrongDescriptor => DiagnosticCodes.BaseImageInvalid.Report($"Base image {baseImage}: {registry.Message} Choose another ContainerBaseImage, or report it to the registry's operator."),
-            RegistryFailure.CredentialsMissing or RegistryFailure.CredentialsRefused or RegistryFailure.Denied
-                => DiagnosticCodes.BaseImageMissing.Report($"Base image {baseImage} does not exist or may not be read: {registry.Message} Correct ContainerBaseImage, or log in (docker login {registry.Host})."),
+            _ when registry.IsRefusal => DiagnosticCodes.BaseImageMissing.Report($"Base image {baseImage} does not exist or may not be read: {registry.Message} Correct ContainerBaseImage, or log in (docker login {registry.Host})."),
             RegistryFailure.CertificateInvalid => DiagnosticCodes.BaseImageUnreachable.Report($"Base image {baseImage}: {registry.Message}"),
             // A token server that is not known to be the registry's own: the message has the line to add.
             RegistryFailure.AuthNotSupported => DiagnosticCodes.BaseImageUnreachable.Report($"Base image {baseImage}: {registry.Message}"),

@@ -265,7 +265,6 @@ public static class VerificationStage
         private static bool MayBeClicked(Destination destination, Observation seen)
             => (destination.Visibility == Visibility.Public && IsRefused(seen)) || (destination.Visibility == Visibility.Internal && seen.Package?.Visibility == "private");
 
-
         private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
     }
 }
