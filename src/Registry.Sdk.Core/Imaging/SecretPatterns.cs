@@ -107,6 +107,9 @@ internal static partial class SecretPatterns
 
     private static readonly int LongestAnchor = All.SelectMany(p => p.Anchors).Max(a => a.Length);
 
+    /// <summary>So many characters a judge is given.</summary>
+    private const int Piece = 40 * 1024;
+
     /// <summary>All secrets whose anchors begin between two places of a text; the rest of it is looked at only to judge them.</summary>
     /// <param name="text">At least <see cref="Before"/> characters before and <see cref="Behind"/> behind, unless the content begins or ends there.</param>
     /// <param name="from">Where anchors are looked for.</param>
@@ -114,7 +117,10 @@ internal static partial class SecretPatterns
     /// <param name="found">Receives them, ascending by anchor.</param>
     public static void Find(ReadOnlySpan<char> text, int from, int to, List<SecretMatch> found)
     {
-        string? whole = null; // made once, and only where there is an anchor
+        // Judges take strings: of the neighbourhood of an anchor, and not longer than the garbage collector moves (85,000 bytes). A window of a megabyte
+        // as one string made a full collection every other window.
+        string? piece = null;
+        var (start, end) = (0, 0);
         for (var at = from; at < to; at++)
         {
             var next = text[at..Math.Min(text.Length, to + LongestAnchor)].IndexOfAny(Anchors);
@@ -124,12 +130,23 @@ internal static partial class SecretPatterns
             }
 
             at += next;
-            whole ??= text.ToString();
             foreach (var (anchor, pattern) in ByFirst[char.ToLowerInvariant(text[at])])
             {
-                if (text[at..].StartsWith(anchor, StringComparison.OrdinalIgnoreCase) && pattern.Judge(whole, at) is { } hit)
+                if (!text[at..].StartsWith(anchor, StringComparison.OrdinalIgnoreCase))
                 {
-                    found.Add(new(hit.Rule ?? pattern.Rule, hit.Start, hit.Length, whole.Substring(hit.Start, hit.Length)));
+                    continue;
+                }
+
+                if (piece is null || end < Math.Min(at + LongestAnchor + Behind, text.Length))
+                {
+                    start = Math.Max(0, at - Before);
+                    end = Math.Min(text.Length, start + Piece);
+                    piece = text[start..end].ToString();
+                }
+
+                if (pattern.Judge(piece, at - start) is { } hit)
+                {
+                    found.Add(new(hit.Rule ?? pattern.Rule, start + hit.Start, hit.Length, piece.Substring(hit.Start, hit.Length)));
                 }
             }
         }

@@ -29,8 +29,11 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
 
     private const int Window = SecretPatterns.Before + Chunk + SecretPatterns.Behind;
 
-    /// <summary>An archive has to be in memory to be opened.</summary>
-    private const long MostInMemory = 256L << 20;
+    /// <summary>An archive has to be there as a whole to be opened, and an assembly to be asked for its symbols.</summary>
+    private const long MostAsWhole = 256L << 20;
+
+    /// <summary>What of it is kept in memory; more is kept in a file.</summary>
+    private const int MostInMemory = 16 << 20;
 
     /// <summary>What comes out of the archives of one scan. More is made to keep somebody busy.</summary>
     private const long MostUnpacked = 4L << 30;
@@ -99,7 +102,7 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
         {
             var buffer = rented.AsMemory(0, Window);
             var have = Fill(content, buffer.Span, depth);
-            if (Unpack(path, name, buffer[..have], content, depth))
+            if (Unpack(path, name, rented, have, content, depth))
             {
                 return;
             }
@@ -111,10 +114,9 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
             }
 
             // An assembly's symbols can hold its sources, compressed.
-            using var whole = new MemoryStream();
-            whole.Write(buffer.Span[..have]);
-            CopyUpTo(MostInMemory, content, whole);
-            ScanBytes(path, name, rented, have, new JoinedStream(whole.GetBuffer().AsMemory(have, (int)whole.Length - have), content), depth);
+            using var whole = AsWhole(new JoinedStream(new MemoryStream(rented, 0, have, writable: false), content));
+            whole.Position = have;
+            ScanBytes(path, name, rented, have, new JoinedStream(whole, content), depth);
             whole.Position = 0;
             foreach (var source in AssemblyFacts.EmbeddedSources(whole))
             {
@@ -303,9 +305,9 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
     }
 
     /// <summary>What is packed is looked at unpacked. False: it is not packed.</summary>
-    private bool Unpack(string path, string name, ReadOnlyMemory<byte> head, Stream rest, int depth)
+    private bool Unpack(string path, string name, byte[] head, int have, Stream rest, int depth)
     {
-        var start = head.Span;
+        var start = head.AsSpan(0, have);
         var isZip = start.StartsWith("PK\u0003\u0004"u8);
         var isGzip = start.Length > 2 && start[0] == 0x1F && start[1] == 0x8B && start[2] == 8;
         var isBrotli = name.EndsWith(".br", StringComparison.OrdinalIgnoreCase) && start.Length > 0;
@@ -325,7 +327,7 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
         var inside = path.Contains('!', StringComparison.Ordinal) ? path + "/" : path + "!/";
         try
         {
-            using var all = new JoinedStream(head, rest);
+            using var all = new JoinedStream(new MemoryStream(head, 0, have, writable: false), rest);
             if (isZip)
             {
                 ScanZip(all, inside, depth);
@@ -351,14 +353,13 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
 
     private void ScanZip(Stream content, string inside, int depth)
     {
-        using var memory = new MemoryStream();
-        CopyUpTo(MostInMemory, content, memory);
-        if (memory.Length > MostInMemory)
+        using var whole = AsWhole(content);
+        if (whole.Length > MostAsWhole)
         {
             throw new InvalidDataException();
         }
 
-        using var zip = new ZipArchive(memory, ZipArchiveMode.Read);
+        using var zip = new ZipArchive(whole, ZipArchiveMode.Read);
         foreach (var entry in zip.Entries.Where(e => e.Length > 0))
         {
             using var unpacked = entry.Open();
@@ -366,16 +367,52 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
         }
     }
 
-    /// <summary>Copies until more than that is there, or nothing is left.</summary>
-    private void CopyUpTo(long bytes, Stream content, MemoryStream memory)
+    /// <summary>Content that can be read in any order: all of it, or a little more than <see cref="MostAsWhole"/>.</summary>
+    private Stream AsWhole(Stream content)
     {
-        var buffer = new byte[81920];
-        int read;
-        while (memory.Length <= bytes && (read = content.Read(buffer)) > 0)
+        Stream whole = new MemoryStream();
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            memory.Write(buffer, 0, read);
+            var buffer = new byte[81920];
+            int read;
+            while (whole.Length <= MostAsWhole && (read = content.Read(buffer)) > 0)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (whole is MemoryStream memory && memory.Length + read > MostInMemory)
+                {
+                    whole = TemporaryFile();
+                    memory.WriteTo(whole);
+                }
+
+                whole.Write(buffer, 0, read);
+            }
+
+            whole.Position = 0;
+            return whole;
         }
+        catch
+        {
+            whole.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A file that only we can read, and that is gone with us, also if we are killed.</summary>
+    private static FileStream TemporaryFile()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.Delete, Options = FileOptions.DeleteOnClose };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        var file = new FileStream(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()), options);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.Delete(file.Name);
+        }
+
+        return file;
     }
 
     private int Fill(Stream content, Span<byte> target, int depth)
@@ -433,10 +470,8 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
     }
 
     /// <summary>What was read already, and then the rest.</summary>
-    private sealed class JoinedStream(ReadOnlyMemory<byte> head, Stream rest) : Stream
+    private sealed class JoinedStream(Stream head, Stream rest) : Stream
     {
-        private ReadOnlyMemory<byte> _head = head;
-
         public override bool CanRead => true;
 
         public override bool CanSeek => false;
@@ -449,15 +484,8 @@ internal sealed class SecretScanner(CancellationToken cancellationToken)
 
         public override int Read(Span<byte> buffer)
         {
-            if (_head.IsEmpty)
-            {
-                return rest.Read(buffer);
-            }
-
-            var count = Math.Min(buffer.Length, _head.Length);
-            _head.Span[..count].CopyTo(buffer);
-            _head = _head[count..];
-            return count;
+            var count = head.Read(buffer);
+            return count > 0 || buffer.IsEmpty ? count : rest.Read(buffer);
         }
 
         public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));

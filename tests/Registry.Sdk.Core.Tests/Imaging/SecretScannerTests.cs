@@ -281,24 +281,60 @@ public sealed class SecretScannerTests
     public void What_is_packed_three_deep_is_found_and_deeper_is_told()
     {
         var token = PlantedSecrets.GitHub();
-        byte[] Zip(string name, byte[] content)
-        {
-            var memory = new MemoryStream();
-            using (var zip = new ZipArchive(memory, ZipArchiveMode.Create))
-            {
-                using var stream = zip.CreateEntry(name).Open();
-                stream.Write(content);
-            }
-
-            return memory.ToArray();
-        }
-
-        var one = Zip("c.txt", Encoding.UTF8.GetBytes(token));
-        var three = Zip("a.zip", Zip("b.zip", one));
+        var one = Zip(("c.txt", Encoding.UTF8.GetBytes(token)));
+        var three = Zip(("a.zip", Zip(("b.zip", one))));
         Assert.Equal("x.zip!/a.zip/b.zip/c.txt", Assert.Single(Scan("x.zip", three).Hits).Path);
-        var four = Scan("x.zip", Zip("o.zip", three));
+        var four = Scan("x.zip", Zip(("o.zip", three)));
         Assert.Empty(four.Hits);
         Assert.Equal("x.zip!/o.zip/a.zip/b.zip", Assert.Single(four.NotRead).Path);
+    }
+
+    [Fact]
+    public void What_is_packed_is_found_where_the_archive_is_too_large_for_memory()
+    {
+        var token = PlantedSecrets.GitHub();
+        var filling = new byte[20 << 20];
+        var zip = Zip(("filling", filling), ("c.txt", Encoding.UTF8.GetBytes(token)));
+
+        Assert.InRange(zip.Length, filling.Length, int.MaxValue); // stored, not deflated
+        Assert.Equal(("x.zip!/c.txt", token), Assert.Single(Scan("x.zip", zip).Hits.Select(h => (h.Path, h.Value))));
+    }
+
+    [Fact]
+    public void What_an_assembly_holds_is_found_where_it_is_too_large_for_memory()
+    {
+        var (token, inside) = (PlantedSecrets.GitHub(), PlantedSecrets.GitHub());
+        var folder = Directory.CreateTempSubdirectory("rsdk-core-").FullName;
+        try
+        {
+            // Nothing is said of what a file has behind its sections; the last window of it is looked at like the first.
+            var assembly = new FakeAssembly { Name = "lib", IsPdbEmbedded = true, Documents = [new("/_/src/Client.cs", Encoding.UTF8.GetBytes($"// {inside}\n{string.Concat(Enumerable.Repeat("// more of it\n", 50))}"), IsEmbedded: true)] };
+            assembly.Write(Path.Combine(folder, "lib.dll"));
+            byte[] content = [.. File.ReadAllBytes(Path.Combine(folder, "lib.dll")), .. new byte[20 << 20], .. Encoding.UTF8.GetBytes(token), 0];
+
+            Assert.Equal([("lib.dll", token), ("lib.dll!/_/src/Client.cs", inside)], Scan("lib.dll", content).Hits.Select(h => (h.Path, h.Value)));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void Each_of_many_secrets_in_a_row_is_found_where_it_stands()
+    {
+        // More than judges are given at once, in steps that meet the ends of what they are given at every place.
+        var text = new StringBuilder();
+        var expected = new List<(int? Line, string Value)>();
+        for (var line = 1; text.Length < 900_000; line += 2)
+        {
+            // What decides about a password stands before it.
+            var secret = line % 4 == 1 ? PlantedSecrets.GitHub() : PlantedSecrets.Password();
+            expected.Add((line, secret));
+            text.Append(line % 4 == 1 ? "key " : "Server=sql.acme.io;User Id=app;Password=").Append(secret).Append('\n').Append('.', (line * 37) % 4096).Append('\n');
+        }
+
+        Assert.Equal(expected, Scan("keys.txt", Encoding.UTF8.GetBytes(text.ToString())).Hits.Select(h => (h.Line, h.Value)));
     }
 
     [Theory]
@@ -328,6 +364,21 @@ public sealed class SecretScannerTests
 
         Assert.Equal(File.ReadAllText(page), SecretsPage.Markdown());
         Assert.Equal(SecretRules.All.Count, SecretRules.All.DistinctBy(r => r.Id).Count());
+    }
+
+    private static byte[] Zip(params (string Name, byte[] Content)[] entries)
+    {
+        var memory = new MemoryStream();
+        using (var zip = new ZipArchive(memory, ZipArchiveMode.Create))
+        {
+            foreach (var (name, content) in entries)
+            {
+                using var stream = zip.CreateEntry(name, CompressionLevel.NoCompression).Open();
+                stream.Write(content);
+            }
+        }
+
+        return memory.ToArray();
     }
 
     private static SecretScanner Scan(string path, byte[] content)
