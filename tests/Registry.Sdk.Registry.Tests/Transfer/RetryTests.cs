@@ -417,11 +417,10 @@ public sealed class RetryTests
         using var resilience = Resilience(TimeProvider.System);
         using var wire = new Wire(registry.Address, resilience: resilience);
         using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(1));
-        var clock = Stopwatch.StartNew();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => wire.Open().GetManifestAsync("1", cancel.Token));
+        // Well before the minute that the registry asks for.
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => wire.Open().GetManifestAsync("1", cancel.Token).WaitAsync(TimeSpan.FromSeconds(30)));
 
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0.9, 3);
         Assert.Single(registry.Requests);
     }
 
@@ -448,7 +447,7 @@ public sealed class RetryTests
 
         await wire.Open("team/other").GetManifestAsync("1", CancellationToken.None);
 
-        Assert.InRange(clock.Elapsed.TotalSeconds, 1.9, 10);
+        Assert.True(clock.Elapsed.TotalSeconds >= 1.9, $"{clock.Elapsed}");
         await limited;
     }
 
