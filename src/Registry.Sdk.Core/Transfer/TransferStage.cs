@@ -304,10 +304,10 @@ public static class TransferStage
             }
 
             var errors = _errors.Distinct().OrderBy(e => e.Code, StringComparer.Ordinal).ThenBy(e => e.Message, StringComparer.Ordinal).ToList();
-            var result = new TransferResult(results, errors);
+            var result = new TransferResult(results, errors) { IsUntouched = _work.TrueForAll(w => w.Tags.Values.All(t => t.State == TagState.Kept)) };
             if (errors.Count > 0 && _work.Exists(w => w.HoldsImage) && result.Pending is { Length: > 0 } pending)
             {
-                errors.Add(DiagnosticCodes.TagsPending.Report($"pending: {pending}. Publish the same commit again: it finishes them, and what arrived is not sent twice."));
+                errors.Add(DiagnosticCodes.TagsPending.Report($"pending: {pending}. {(result.IsUntouched ? "No tag was written anywhere. " : string.Empty)}{TransferResult.Again(input.Version.Version, _work[0].Plan.Ours.Revision)}: it finishes them, and what arrived is not sent twice."));
             }
 
             return result;

@@ -210,6 +210,16 @@ public sealed class RetryTests
     }
 
     [Fact]
+    public async Task What_a_registry_only_has_to_look_up_is_not_waited_for_as_long_as_a_write()
+    {
+        await using var registry = await LoopbackServer.StartAsync(static (context, _) => FailAsync(context, "silence"));
+        using var wire = new Wire(registry.Address);
+
+        // After half a minute; a write has 100 seconds.
+        await Assert.ThrowsAsync<RegistryException>(() => wire.Open().GetManifestAsync("1", CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(80)));
+    }
+
+    [Fact]
     public async Task Silence_is_taken_from_the_budget()
     {
         var time = new InstantTime();
