@@ -154,9 +154,9 @@ public static class TransferStage
             {
                 // Of two publishes that make two images of one version the second finds that out at the first destination, and stops there: else each could
                 // be first at one destination, and the version would be two images for good.
-                // The first is the same for both, in whatever order each names them; and no place of this machine, where the other one's is another.
+                // Not at a place of this machine, where the other one's is another.
                 var first = _work.Where(w => w.Plan.Tags.Any(t => !t.Tag.Floating))
-                    .OrderBy(w => w.Plan.Destination.Repository switch { null => "~~", { Host.IsLoopback: true } => "~", var shared => shared.ToString() }, StringComparer.Ordinal)
+                    .OrderBy(w => w.Plan.Destination.Repository is null ? 2 : connections.IsLocal(w.Plan.Destination.Place) ? 1 : 0)
                     .DistinctBy(w => w.Plan.Destination.Edition, StringComparer.Ordinal).ToList();
                 foreach (var (where, round) in new (Func<DestinationWork, bool>, Func<ImageTag, bool>)[]
                 {

@@ -266,31 +266,6 @@ public sealed class UnsettledTagTests
         Assert.Empty(await bench.TagsAsync(1));
     }
 
-    /// <summary>Two publishes that name the same registries in another order would else each be first at one.</summary>
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_version_is_claimed_at_the_same_registry_in_whatever_order_they_are_written(bool reversed)
-    {
-        await using var bench = await CommitBench.StartAsync(2);
-        DestinationItem[] destinations = [new($"a.example/{CommitBench.Repository}"), new($"b.example/{CommitBench.Repository}")];
-        if (reversed)
-        {
-            Array.Reverse(destinations);
-        }
-
-        bench.Intercept = (server, context) => server == 0 && CommitBench.IsPut(context, "v1.2.3") ? Answers.WithAsync(context, 400, null, "") : Task.FromResult(false);
-
-        var ours = await CommitBench.PublishAsync(bench.Request("1.2.3") with
-        {
-            Destinations = destinations,
-            Endpoints = [new("a.example", bench.Servers[0].BaseAddress.AbsoluteUri), new("b.example", bench.Servers[1].BaseAddress.AbsoluteUri)],
-        });
-
-        Assert.Contains("RSDK6002", ours.Codes);
-        Assert.Empty(await bench.TagsAsync(1));
-    }
-
     /// <summary>A tag that was written, taken back by an older publish, and could not be written again: whoever finds the folder later is told.</summary>
     [Fact]
     public async Task The_journal_says_in_the_end_what_the_receipt_says()
