@@ -264,11 +264,11 @@ public static class PublishPipeline
 
             var cancelled = cause is OperationCanceledException && cancellationToken.IsCancellationRequested;
             var pending = run.Report.Transfer?.Pending ?? string.Empty;
-            var rest = pending.Length > 0 ? $"; pending: {pending}"
+            var rest = pending.Length > 0 ? $"; pending: {pending}{(run.Report.Transfer!.IsUntouched ? ". No tag was written anywhere" : string.Empty)}"
                 : run.Report.Transfer is { Errors.Count: 0 } ? " after all images and tags were written; who can see them was not read back"
                 : string.Empty;
             run.Diagnostics.Add(DiagnosticCodes.Interrupted.Report(
-                $"The publish was {(cancelled ? "cancelled" : $"stopped by a bug ({cause.GetType().Name})")}{rest}. Publish the same commit again: what arrived is not sent twice."));
+                $"The publish was {(cancelled ? "cancelled" : $"stopped by a bug ({cause.GetType().Name})")}{rest}. {TransferResult.Again(run.Report.Version?.Version, run.Report.Facts?.Git.Commit)}: what arrived is not sent twice."));
             run.Report = run.Report with { Bug = cancelled ? null : cause };
         }
 
@@ -391,6 +391,9 @@ public static class PublishPipeline
             return;
         }
 
+        // Before the plan: what it refuses may have to do with that.
+        var journal = new JournalPlace(Path.GetFullPath(Path.Combine(request.LayoutDirectory, "..", Journal.FileName)), request.Project, version.Version, facts.Git.Commit);
+        await TellJournalAsync(journal, run, log, cancellationToken).ConfigureAwait(false);
         log.Stage("Planning: reading the destinations");
         var history = new GitCommitHistory(git, request.ProjectDirectory, facts.Git.IsShallow);
         using var anonymous = new RegistryConnections(endpoints, new AnonymousCredentials(credentials), log.Request, run.Redactor) { Environment = request.Environment, Time = request.Time, Resilience = resilience };
@@ -416,8 +419,6 @@ public static class PublishPipeline
             return;
         }
 
-        var journal = new JournalPlace(Path.GetFullPath(Path.Combine(request.LayoutDirectory, "..", Journal.FileName)), request.Project, version.Version, facts.Git.Commit);
-        await TellJournalAsync(journal, run, log, cancellationToken).ConfigureAwait(false);
         log.Stage($"Transfer: {plan.Value.Destinations.Count(d => d.HasWork)} of {plan.Value.Destinations.Count} destinations need something");
         var transfer = await TransferStage.RunAsync(
             new(plan.Value, version, overwrite, cache) { Journal = journal, NotesScope = facts.Git.RootDirectory ?? request.ProjectDirectory }, connections, anonymous, history, log, cancellationToken).ConfigureAwait(false);
@@ -472,7 +473,7 @@ public static class PublishPipeline
         }
         else if (entry is { Pending.Length: > 0 })
         {
-            run.Tell(log, $"An earlier publish, of {entry.Version}{(entry.Commit is null ? string.Empty : $" (commit {entry.Commit})")}, left pending: {entry.Pending}. Publish that commit again to finish it; its journal is not this publish's, and is ignored");
+            run.Tell(log, $"An earlier publish, of {entry.Version}{(entry.Commit is null ? string.Empty : $" (commit {entry.Commit})")}, left pending: {entry.Pending}. This publish does not finish that: check out that commit and publish it as {entry.Version} again");
         }
     }
 
@@ -492,7 +493,15 @@ public static class PublishPipeline
         var answers = await Preflight.RunAsync(selected.Value.Taking, connections, cancellationToken).ConfigureAwait(false);
         foreach (var answer in answers)
         {
-            log.Stage(answer.Note);
+            if (answer.HasAnswered)
+            {
+                log.Stage(answer.Note);
+            }
+            else
+            {
+                log.Ask(answer.Note);
+            }
+
             if (answer.Problem is { } problem)
             {
                 run.Diagnostics.Add(problem);

@@ -14,9 +14,10 @@ namespace Registry.Sdk.Core.Planning;
 public sealed record ReleaseIdentity(VersionFacts Version, string? Revision, DateTimeOffset Created, string AssemblyName, IReadOnlyList<Platform> Platforms);
 
 /// <summary>
-/// Finds out that this very release was made before: the first destination has it, another lacks it. Its bytes are then copied and nothing is
-/// composed, so that a destination added later, and a release that broke off, end in the first digest whatever has changed since (a newer base
-/// image, another .NET SDK). Where every destination has it there is nothing to copy: the image is composed and compared, as ever.
+/// Finds out that this very release was made before and is not whole: the first destination has it, and another lacks it, or a floating tag is behind it.
+/// Its bytes are then copied and nothing is composed, so that a destination added later, and a release that broke off, end in the first digest whatever
+/// has changed since (a newer base image, another .NET SDK, another git remote). Where every destination has all of it there is nothing to finish: the
+/// image is composed and compared, as ever.
 /// </summary>
 /// <remarks>
 /// The first destination alone decides: of several registries each could else fill all others. And what it has must be what this build would make, as
@@ -41,7 +42,7 @@ public static class Promotion
         ArgumentNullException.ThrowIfNull(overwriteTags);
         ArgumentNullException.ThrowIfNull(connections);
         var version = identity.Version;
-        if (version.Kind is not (BuildKinds.Release or BuildKinds.Prerelease) || version.IsDirty || identity.Revision is null || taking.Count < 2 || identity.Platforms.Count == 0)
+        if (version.Kind is not (BuildKinds.Release or BuildKinds.Prerelease) || version.IsDirty || identity.Revision is null || taking.Count == 0 || identity.Platforms.Count == 0)
         {
             return null;
         }
@@ -49,13 +50,18 @@ public static class Promotion
         var found = (await Task.WhenAll(taking.SelectMany(d => Immutable(d, version).Select(t => LookAsync(d, t, connections, cancellationToken)))).ConfigureAwait(false)).ToList();
         var digests = found.Select(f => f.Digest).OfType<Digest>().Distinct().ToList();
         if (digests.Count != 1 || !found.Exists(f => f.Destination == taking[0] && f.Digest is not null)
-            || (!nothingBuilt && found.TrueForAll(f => f.Digest is not null)) || found.Exists(f => overwriteTags.Contains(f.Tag)))
+            || found.Exists(f => overwriteTags.Contains(f.Tag)))
         {
             return null;
         }
 
         try
         {
+            if (!nothingBuilt && found.TrueForAll(f => f.Digest is not null) && !await IsAnyBehindAsync(identity, taking, digests[0], connections, cancellationToken).ConfigureAwait(false))
+            {
+                return null;
+            }
+
             var image = await new ReleasedImageSource(connections).ReadAsync(taking[0].Place, digests[0], identity.Platforms.Count, layoutDirectory, cancellationToken).ConfigureAwait(false);
             return image is not null && IsOurs(image, identity) ? image : null;
         }
@@ -82,6 +88,26 @@ public static class Promotion
     }
 
     private static IEnumerable<ImageTag> Immutable(Destination destination, VersionFacts version) => PlanningStage.TagsFor(destination, version).Where(t => !t.Floating);
+
+    /// <summary>Whether some floating tag lacks this release: it broke off there, or somebody moved the tag back.</summary>
+    private static async Task<bool> IsAnyBehindAsync(ReleaseIdentity identity, IReadOnlyList<Destination> taking, Digest digest, RegistryConnections connections, CancellationToken cancellationToken)
+    {
+        var ours = new ImageIdentity(digest, identity.Version.Version, identity.Revision, BaseDigest: null, identity.Created);
+        foreach (var destination in taking)
+        {
+            var client = connections.Open(destination.Place);
+            foreach (var tag in PlanningStage.TagsFor(destination, identity.Version).Where(t => t.Floating))
+            {
+                var theirs = await ImageReader.ReadAsync(client, tag.Name, ours, cancellationToken).ConfigureAwait(false);
+                if (theirs is null || (theirs.Digest != digest && TagPolicy.ByVersion(tag, ours, theirs) is not { Action: TagAction.Keep }))
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
 
     private static async Task<(Destination Destination, string Tag, Digest? Digest)> LookAsync(Destination destination, ImageTag tag, RegistryConnections connections, CancellationToken cancellationToken)
     {

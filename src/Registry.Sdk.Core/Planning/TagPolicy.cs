@@ -83,7 +83,8 @@ public static class TagPolicy
             && Digest.TryParse(ours.BaseDigest, out var here) && Digest.TryParse(theirs.BaseDigest, out var there) && here != there;
     }
 
-    private static TagPlan? ByVersion(ImageTag tag, ImageIdentity ours, ImageIdentity theirs)
+    /// <summary>Releases and prereleases go by version. Null: what it names has none to compare.</summary>
+    internal static TagPlan? ByVersion(ImageTag tag, ImageIdentity ours, ImageIdentity theirs)
     {
         if (!SemanticVersion.TryParse(theirs.Version?.TrimStart('v') ?? string.Empty, out var there) || !SemanticVersion.TryParse(ours.Version ?? string.Empty, out var here))
         {

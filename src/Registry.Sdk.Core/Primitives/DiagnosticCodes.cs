@@ -112,14 +112,14 @@ public static class DiagnosticCodes
 
     // 6xxx transfer
     public static readonly DiagnosticDescriptor TransferFailed = new("RSDK6001", Error, "Sending to a destination failed", "Publish again: what arrived is not sent twice.");
-    public static readonly DiagnosticDescriptor TagsPending = new("RSDK6002", Error, "Tags were left pending", "Publish the same commit again: it finishes them.");
-    public static readonly DiagnosticDescriptor Interrupted = new("RSDK6003", Error, "The publish was cancelled, or stopped by a bug", "Publish the same commit again: what arrived is not sent twice. A bug: report it with the message.");
+    public static readonly DiagnosticDescriptor TagsPending = new("RSDK6002", Error, "Tags were left pending", "Publish the same commit and version again: it finishes them.");
+    public static readonly DiagnosticDescriptor Interrupted = new("RSDK6003", Error, "The publish was cancelled, or stopped by a bug", "Publish the same commit and version again: what arrived is not sent twice. A bug: report it with the message.");
     public static readonly DiagnosticDescriptor TagTakenMeanwhile = new("RSDK6004", Error, "Another publish wrote an immutable tag at the same time", "See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag.");
 
     public static readonly DiagnosticDescriptor LayoutDestination = new("RSDK6005", Error, "An oci: destination can't be read or written", "Free disk space, make the directory writable, or name another in ContainerDestination.");
     public static readonly DiagnosticDescriptor Throttled = new("RSDK6006", Error, "A registry limits how often it is asked", "Publish again after the time of the message: what arrived is not sent twice.");
 
-    public static readonly DiagnosticDescriptor ConnectionBreaks = new("RSDK6010", Error, "The connection to a registry that had answered breaks off again and again", "Publish again over a better line, or raise what a proxy in between lets through at once: what arrived is not sent twice.");
+    public static readonly DiagnosticDescriptor ConnectionBreaks = new("RSDK6010", Error, "The connection to a registry that had answered breaks off again and again", "Publish again when it is up, over a better line, or raise what a proxy in between lets through at once: what arrived is not sent twice.");
     public static readonly DiagnosticDescriptor GivenUp = new("RSDK6011", Error, "A registry kept failing for as long as a publish waits for one, and was given up on", "Publish again once the registry works: what arrived is not sent twice.");
     public static readonly DiagnosticDescriptor JournalNotWritten = new("RSDK6020", Error, "The journal can't be written, so no tag is", "Free disk space, or make IntermediateOutputPath writable.");
     public static readonly DiagnosticDescriptor TagUnsettled = new("RSDK6021", Error, "A floating tag is moved by others as often as by this publish", "See who else writes the tag; then publish the same commit again.");

@@ -220,7 +220,7 @@ internal sealed class HostResilience : IDisposable
             Waited += more;
             _countedUntil = until > _countedUntil ? until : _countedUntil;
             _throttledUntil = isThrottled && until > _throttledUntil ? until : _throttledUntil;
-            isLong = call.Wait > Short && !_hasSaid;
+            isLong = (call.Wait > Short || now - since > Short) && !_hasSaid;
             _hasSaid |= isLong;
         }
 

@@ -71,6 +71,9 @@ public sealed partial class RegistryClient : IImageRepository
     /// <summary>How failures are met; null: each is handed on at once.</summary>
     internal HostResilience? Resilience { get; init; }
 
+    /// <summary>How long a registry may take to answer what it only has to look up, so that three tries are within what a host is waited for.</summary>
+    private static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(30);
+
     /// <summary>How long the registry may be silent.</summary>
     internal TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(100);
 
@@ -638,7 +641,7 @@ public sealed partial class RegistryClient : IImageRepository
             }
         }
 
-        return Redactor.QuotesHexadecimal(exception) ? "its chunked answer can't be read" : redactor.Words(exception.Message);
+        return Redactor.QuotesHexadecimal(exception) ? "its chunked answer can't be read" : redactor.Words(exception.GetBaseException().Message);
     }
 
     internal static RegistryFailure FailureOf(Exception exception)
@@ -777,7 +780,7 @@ public sealed partial class RegistryClient : IImageRepository
 
             HttpResponseMessage response;
             using var timeout = silence is null ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken) : null;
-            timeout?.CancelAfter(AnswerTimeout);
+            timeout?.CancelAfter(TimeoutOf(method, address));
             try
             {
                 response = await _http.SendAsync(request, silence?.Token ?? timeout!.Token).ConfigureAwait(false);
@@ -1002,6 +1005,13 @@ public sealed partial class RegistryClient : IImageRepository
     }
 
     internal Uri Address(string pathAndQuery) => new(_endpoint.BaseAddress, pathAndQuery);
+
+    /// <summary>
+    /// Questions about what is there are answered at once or not at all, and asked again; writes may make the registry think, and a blob may have to be
+    /// fetched by a registry that is somebody's mirror.
+    /// </summary>
+    private TimeSpan TimeoutOf(HttpMethod method, Uri address)
+        => (method == HttpMethod.Get || method == HttpMethod.Head) && AnswerTimeout > ReadTimeout && !address.AbsolutePath.Contains("/blobs/", StringComparison.Ordinal) ? ReadTimeout : AnswerTimeout;
 
     private Uri ManifestAddress(string reference) => Address($"/v2/{Repository.Name}/manifests/{reference}");
 

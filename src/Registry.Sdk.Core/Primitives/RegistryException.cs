@@ -146,7 +146,7 @@ public static class RegistryErrors
         return registry.Failure switch
         {
             _ when registry.IsGivenUp => DiagnosticCodes.GivenUp.Report($"{destination}: {registry.Message} Publish again once the registry works: what arrived is not sent twice."),
-            RegistryFailure.Unreachable when registry.BreaksOff => DiagnosticCodes.ConnectionBreaks.Report($"{destination}: {registry.Message} Publish again over a better line, or raise what a proxy in between lets through at once: what arrived is not sent twice."),
+            RegistryFailure.Unreachable when registry.BreaksOff => DiagnosticCodes.ConnectionBreaks.Report($"{destination}: {registry.Message} Publish again when it is up, over a better line, or raise what a proxy in between lets through at once: what arrived is not sent twice."),
             RegistryFailure.Unreachable => DiagnosticCodes.RegistryUnreachable.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), a RegistrySdkEndpoint item that re-maps it, and the network."),
             RegistryFailure.NotARegistry => DiagnosticCodes.NotARegistry.Report($"{destination}: {registry.Message} Check the host in ContainerDestination (or ContainerRegistry), a proxy in between, or a RegistrySdkEndpoint item."),
             RegistryFailure.CredentialsMissing => DiagnosticCodes.CredentialsRefused.Report($"{destination}: {registry.Message} {login}"),

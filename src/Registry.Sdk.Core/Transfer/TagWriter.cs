@@ -24,20 +24,17 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
         foreach (var planned in work.Plan.Tags.Where(t => t.Action != TagAction.Keep && round(t.Tag)))
         {
             var theirs = await ImageReader.ReadAsync(work.Client, planned.Tag.Name, work.Plan.Ours, cancellationToken).ConfigureAwait(false);
+            written.Add(planned.Tag);
             if (!await WriteTagAsync(work, planned.Tag, theirs, planned, cancellationToken).ConfigureAwait(false))
             {
                 return;
-            }
-
-            if (planned.Tag.Floating && work.Tags[planned.Tag.Name].State is TagState.Created or TagState.Moved)
-            {
-                written.Add(planned.Tag);
             }
         }
     }, cancellationToken);
 
     /// <summary>
     /// Writes tags, and repairs them whatever ended it: the next publish of the same commit finds its own image under a tag that was written, and keeps it.
+    /// Also one that was sent and not seen there, which may have arrived.
     /// </summary>
     private async Task ThenRepairAsync(DestinationWork work, Func<List<ImageTag>, Task> write, CancellationToken cancellationToken)
     {
@@ -48,6 +45,12 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
         }
         catch (Exception e) when (RegistryErrors.Know(e))
         {
+            if (e is RegistryException { Failure: RegistryFailure.Unreachable })
+            {
+                // Whether the last one arrived nobody says.
+                written.RemoveAll(t => work.Tags.GetValueOrDefault(t.Name) is not { State: TagState.Created or TagState.Moved });
+            }
+
             try
             {
                 await RepairAsync(work, written, cancellationToken).ConfigureAwait(false);
@@ -73,6 +76,8 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
     private async Task<bool> WriteTagAsync(DestinationWork work, ImageTag tag, ImageIdentity? theirs, TagPlan? planned, CancellationToken cancellationToken)
     {
         var ours = work.Plan.Ours;
+        TagPlan? sent = null;
+        string? taken = null;
         var wasBack = false;
         for (var turn = 0; turn < MostTurns; turn++)
         {
@@ -84,13 +89,20 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
                     tag, input.Version.Kind, ours, theirs, input.OverwriteTags.Contains(tag.Name), history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false);
                 if (now is null)
                 {
-                    report(diagnostic!);
+                    if (taken is not null)
+                    {
+                        work.Tags[tag.Name] = new(tag, TagState.Pending, theirs?.Digest, $"another publish wrote {theirs?.Digest}") { Now = theirs?.Digest };
+                    }
+
+                    report(taken is null ? diagnostic! : DiagnosticCodes.TagTakenMeanwhile.Report(
+                        $"{work.Plan.Destination}: {taken} See which image is right; release a new version, or name the tag in RegistrySdkOverwriteTag."));
                     return false;
                 }
 
                 // Written after ours, and nothing ranks the two (one second, no history; one commit twice): who came later stays, or both would fight over it.
-                if (turn > 0 && now.Action == TagAction.Move && theirs?.Revision is not null && !input.OverwriteTags.Contains(tag.Name)
-                    && await TagPolicy.DecideAsync(tag, input.Version.Kind, theirs, ours, overwrite: false, history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false) is ({ Action: TagAction.Move }, null))
+                // What it named before nobody wrote after ours.
+                if (sent is not null && theirs is not null && theirs.Digest != sent.Current && now.Action == TagAction.Move && !input.OverwriteTags.Contains(tag.Name)
+                    && await NothingRanksAsync(work, tag, ours, theirs, cancellationToken).ConfigureAwait(false))
                 {
                     now = new(tag, TagAction.Keep, theirs.Digest, "another publish wrote it at the same time, and nothing tells which of the two is newer");
                 }
@@ -100,24 +112,22 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
 
             if (decision.Action == TagAction.Keep)
             {
-                // What this run wrote itself in an earlier turn, and finds again, it has written.
-                if (!(work.Tags.TryGetValue(tag.Name, out var before) && before.State is TagState.Created or TagState.Moved && decision.Current == ours.Digest))
-                {
-                    await EndAsync(work, new(tag, TagState.Kept, decision.Current, decision.Why) { Now = decision.Current }).ConfigureAwait(false);
-                }
-
+                // What was sent in an earlier turn, and is seen now, was written: it is looked back at, and moved on, like any other.
+                await EndAsync(work, decision.Current == ours.Digest && sent is not null ? Written(tag, sent, ours) : new(tag, TagState.Kept, decision.Current, decision.Why) { Now = decision.Current }).ConfigureAwait(false);
                 return true;
             }
 
             // Until it is seen there: a cancellation or a cut leaves it open whether it arrived.
+            sent = decision;
             work.Tags[tag.Name] = new(tag, TagState.Pending, decision.Current, "sent, and not seen there yet");
             try
             {
                 await work.Client.PutManifestAsync(tag.Name, work.Image.Manifest, cancellationToken).ConfigureAwait(false);
             }
-            catch (RegistryException e) when (tag.Floating && e.Failure == RegistryFailure.TakenMeanwhile)
+            catch (RegistryException e) when (e.Failure == RegistryFailure.TakenMeanwhile)
             {
-                // Which of the two is newer is decided as ever.
+                // It is decided as ever: a floating tag by which is newer, an immutable one mostly in an error.
+                taken = e.Message;
                 progress.Note($"{work.Plan.Destination}: {e.Message}");
                 theirs = await ImageReader.ReadAsync(work.Client, tag.Name, ours, cancellationToken).ConfigureAwait(false);
                 planned = null;
@@ -127,7 +137,7 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
             var found = await work.ReadBackAsync(tag.Name, ours.Digest, decision.Current, null, cancellationToken).ConfigureAwait(false);
             if (found == ours.Digest)
             {
-                await EndAsync(work, new(tag, decision.Action == TagAction.Create ? TagState.Created : TagState.Moved, decision.Current, decision.Why) { Now = ours.Digest }).ConfigureAwait(false);
+                await EndAsync(work, Written(tag, decision, ours)).ConfigureAwait(false);
                 return true;
             }
 
@@ -160,6 +170,14 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
         return false;
     }
 
+    private static TagResult Written(ImageTag tag, TagPlan decision, ImageIdentity ours)
+        => new(tag, decision.Action == TagAction.Create ? TagState.Created : TagState.Moved, decision.Current, decision.Why) { Now = ours.Digest };
+
+    /// <summary>Whether of two images that may have a floating tag each would take it from the other.</summary>
+    private async Task<bool> NothingRanksAsync(DestinationWork work, ImageTag tag, ImageIdentity one, ImageIdentity other, CancellationToken cancellationToken)
+        => other.Revision is not null
+            && await TagPolicy.DecideAsync(tag, input.Version.Kind, other, one, overwrite: false, history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false) is ({ Action: TagAction.Move }, null);
+
     /// <summary>
     /// There is no compare-and-swap: between the look and the write of a floating tag another publish may have brought something newer, and moved the tag
     /// onto it. Its immutable tag is there by then, so the list of tags shows it, and the tag is moved on to that image. So the last writer repairs.
@@ -167,8 +185,23 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
     private async Task RepairAsync(DestinationWork work, IReadOnlyList<ImageTag> written, CancellationToken cancellationToken)
     {
         var (ours, listed) = (work.Plan.Ours, work.Plan.Listed);
-        var ranked = written.Where(t => TagRanking.IsRanked(t, input.Version, ours.Revision) && !input.OverwriteTags.Contains(t.Name)).ToList();
-        if (listed is null || ranked.Count == 0)
+        if (listed is null)
+        {
+            return;
+        }
+
+        var ranked = new List<ImageTag>();
+        foreach (var tag in written.Where(t => TagRanking.IsRanked(t, input.Version, ours.Revision) && !input.OverwriteTags.Contains(t.Name)))
+        {
+            var end = work.Tags.GetValueOrDefault(tag.Name)?.State;
+            if (end is TagState.Created or TagState.Moved
+                || (end == TagState.Pending && await work.Client.FindManifestAsync(tag.Name, cancellationToken).ConfigureAwait(false) == ours.Digest))
+            {
+                ranked.Add(tag);
+            }
+        }
+
+        if (ranked.Count == 0)
         {
             return;
         }
@@ -189,7 +222,19 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
                 isDone = false;
                 named[tag] = image;
                 var before = work.Tags[tag.Name].Before;
-                var names = await MoveOnAsync(work, tag, name, image, before, cancellationToken).ConfigureAwait(false);
+                Digest? names;
+                try
+                {
+                    names = await MoveOnAsync(work, tag, name, image, before, cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception e) when (RegistryErrors.Know(e))
+                {
+                    // Why not is told too. The next publish of this commit finds its own image, and keeps it.
+                    report(DiagnosticCodes.TagUnsettled.Report(
+                        $"{work.Plan.Destination}: the floating tag {tag.Name} was written as {ours.Digest}, while another publish brought {name} ({image.Digest}), which is newer; it could not be moved on to that. Publish {name} again: it moves the tag."));
+                    throw;
+                }
+
                 await EndAsync(work, new(tag, TagState.Repaired, before, $"another publish brought {name} ({image.Digest}) at the same time, which is newer than {ours.Digest}") { Now = names }).ConfigureAwait(false);
             }
 
@@ -200,25 +245,52 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
         }
     }
 
-    /// <summary>Moves a floating tag that we wrote on to a newer image, and says what it names then.</summary>
-    private static async Task<Digest?> MoveOnAsync(DestinationWork work, ImageTag tag, string name, ImageIdentity image, Digest? before, CancellationToken cancellationToken)
+    /// <summary>Moves a floating tag that we wrote on to a newer image, and says what it names then: that, or what is newer still.</summary>
+    private async Task<Digest?> MoveOnAsync(DestinationWork work, ImageTag tag, string name, ImageIdentity image, Digest? before, CancellationToken cancellationToken)
     {
         if (await work.Client.GetManifestAsync(image.Digest.ToString(), cancellationToken).ConfigureAwait(false) is not { } manifest)
         {
             throw RegistryErrors.WrongContent(work.Plan.Destination.Place, $"{name} names {image.Digest}, which is not there.");
         }
 
-        // Its publish may have moved the tag already, or may have been moved on itself. What it named before us is a registry's lag, or an older
-        // publish's: either way it is not where it belongs.
-        var now = await work.Client.FindManifestAsync(tag.Name, cancellationToken).ConfigureAwait(false);
-        if (now != work.Plan.Ours.Digest && now != before)
+        Digest? found = null;
+        for (var turn = 0; turn < MostTurns; turn++)
         {
-            return now;
+            // Its publish may have moved the tag already, or may have been moved on itself. What it named before us is a registry's lag, or an older
+            // publish's, and no third one's is better than it is newer: either way it is not where it belongs.
+            var theirs = await ImageReader.ReadAsync(work.Client, tag.Name, image, cancellationToken).ConfigureAwait(false);
+            if (theirs is not null && theirs.Digest != work.Plan.Ours.Digest && theirs.Digest != before)
+            {
+                var (decision, _) = await TagPolicy.DecideAsync(tag, input.Version.Kind, image, theirs, overwrite: false, history, work.Plan.Destination.ToString(), cancellationToken).ConfigureAwait(false);
+                if (decision?.Action == TagAction.Keep || await NothingRanksAsync(work, tag, image, theirs, cancellationToken).ConfigureAwait(false))
+                {
+                    return theirs.Digest;
+                }
+            }
+
+            try
+            {
+                await work.Client.PutManifestAsync(tag.Name, manifest, cancellationToken).ConfigureAwait(false);
+            }
+            catch (RegistryException e) when (e.Failure == RegistryFailure.TakenMeanwhile)
+            {
+                progress.Note($"{work.Plan.Destination}: {e.Message}");
+                continue;
+            }
+
+            found = await work.ReadBackAsync(tag.Name, image.Digest, theirs?.Digest, before, cancellationToken).ConfigureAwait(false);
+            if (found == image.Digest)
+            {
+                return found;
+            }
+
+            if (found is null || found == theirs?.Digest || found == before)
+            {
+                break;
+            }
         }
 
-        await work.Client.PutManifestAsync(tag.Name, manifest, cancellationToken).ConfigureAwait(false);
-        var found = await work.ReadBackAsync(tag.Name, image.Digest, now, before, cancellationToken).ConfigureAwait(false);
-        return found == image.Digest || (found is not null && found != now && found != before) ? found : throw work.NotThere(tag.Name, image.Digest, found);
+        throw work.NotThere(tag.Name, image.Digest, found);
     }
 
     /// <summary>The newest of those images that are newer than what a floating tag names; null if none is.</summary>
@@ -279,14 +351,10 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
             }
 
             progress.Note($"{work.Plan.Destination}: {result.Tag.Name} names {theirs?.Digest.ToString() ?? "nothing"} by now");
+            written.Add(result.Tag);
             if (!await WriteTagAsync(work, result.Tag, theirs, null, cancellationToken).ConfigureAwait(false))
             {
                 return;
-            }
-
-            if (work.Tags[result.Tag.Name].State is TagState.Created or TagState.Moved)
-            {
-                written.Add(result.Tag);
             }
         }
     }, cancellationToken);

@@ -105,6 +105,16 @@ public sealed record TransferResult(IReadOnlyList<DestinationResult> Destination
         .Select(d => (d.Destination, Tags: string.Join(", ", d.Tags.Where(t => t.State == TagState.Pending).Select(t => t.Tag.Name))))
         .Where(d => d.Tags.Length > 0)
         .Select(d => $"{d.Destination}: {d.Tags}"));
+
+    /// <summary>Whether no tag was written, nor a write begun: all of them name what they named.</summary>
+    public bool IsUntouched { get; init; }
+
+    /// <summary>What to do about pending tags, for messages: ends without a full stop.</summary>
+    /// <param name="version">The version; null: not known.</param>
+    /// <param name="commit">The commit; null: not known.</param>
+    internal static string Again(string? version, string? commit)
+        => version is null || commit is null ? "Publish the same commit again (dotnet publish /t:PublishContainer, or the CI job)"
+            : $"Publish {version} of commit {commit[..Math.Min(7, commit.Length)]} again (dotnet publish /t:PublishContainer, or the CI job)";
 }
 
 /// <summary>A transfer was cancelled or broke on a bug.</summary>

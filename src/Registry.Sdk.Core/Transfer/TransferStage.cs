@@ -127,7 +127,26 @@ public static class TransferStage
             }
 
             var tags = new TagWriter(input, history, journal, progress, _errors.Add);
+            try
+            {
+                await WriteTagsAsync(tags, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                // A tag that the last look wrote again, and that is open by now, had an end that was noted.
+                if (_work.Exists(w => !w.Tags.IsEmpty))
+                {
+                    await journal.UpdateAsync().ConfigureAwait(false);
+                }
+            }
 
+            // Whatever the moment was enough for: who cancelled is told that.
+            cancellationToken.ThrowIfCancellationRequested();
+            return Result();
+        }
+
+        private async Task WriteTagsAsync(TagWriter tags, CancellationToken cancellationToken)
+        {
             // From the first tag on a cancellation has a moment, in which what is begun is mostly finished; the rest stays pending.
             using var stop = new CancellationTokenSource();
             var graceful = cancellationToken.Register(() => stop.CancelAfter(Grace));
@@ -135,7 +154,10 @@ public static class TransferStage
             {
                 // Of two publishes that make two images of one version the second finds that out at the first destination, and stops there: else each could
                 // be first at one destination, and the version would be two images for good.
-                var first = _work.Where(w => w.Plan.Tags.Any(t => !t.Tag.Floating)).DistinctBy(w => w.Plan.Destination.Edition, StringComparer.Ordinal).ToList();
+                // Not at a place of this machine, where the other one's is another.
+                var first = _work.Where(w => w.Plan.Tags.Any(t => !t.Tag.Floating))
+                    .OrderBy(w => w.Plan.Destination.Repository is null ? 2 : connections.IsLocal(w.Plan.Destination.Place) ? 1 : 0)
+                    .DistinctBy(w => w.Plan.Destination.Edition, StringComparer.Ordinal).ToList();
                 foreach (var (where, round) in new (Func<DestinationWork, bool>, Func<ImageTag, bool>)[]
                 {
                     (first.Contains, t => !t.Floating), (w => !first.Contains(w), t => !t.Floating), (_ => true, t => t.Floating && t.Name != "latest"), (_ => true, t => t.Floating && t.Name == "latest"),
@@ -152,10 +174,6 @@ public static class TransferStage
                 // Also where another destination failed: what was written here stays.
                 await ForAllAsync(tags.LookBackAsync, _work.Where(w => !w.HasFailed), stop.Token).ConfigureAwait(false);
             }
-
-            // Whatever the moment was enough for: who cancelled is told that.
-            cancellationToken.ThrowIfCancellationRequested();
-            return Result();
         }
 
         private Task ForAllAsync(Func<DestinationWork, CancellationToken, Task> step, IEnumerable<DestinationWork> work, CancellationToken cancellationToken)
@@ -304,10 +322,10 @@ public static class TransferStage
             }
 
             var errors = _errors.Distinct().OrderBy(e => e.Code, StringComparer.Ordinal).ThenBy(e => e.Message, StringComparer.Ordinal).ToList();
-            var result = new TransferResult(results, errors);
+            var result = new TransferResult(results, errors) { IsUntouched = _work.TrueForAll(w => w.Tags.Values.All(t => t.State == TagState.Kept)) };
             if (errors.Count > 0 && _work.Exists(w => w.HoldsImage) && result.Pending is { Length: > 0 } pending)
             {
-                errors.Add(DiagnosticCodes.TagsPending.Report($"pending: {pending}. Publish the same commit again: it finishes them, and what arrived is not sent twice."));
+                errors.Add(DiagnosticCodes.TagsPending.Report($"pending: {pending}. {(result.IsUntouched ? "No tag was written anywhere. " : string.Empty)}{TransferResult.Again(input.Version.Version, _work[0].Plan.Ours.Revision)}: it finishes them, and what arrived is not sent twice."));
             }
 
             return result;

@@ -200,7 +200,7 @@ public sealed class FaultScriptTests : EmulatorTest
         var clock = System.Diagnostics.Stopwatch.StartNew();
 
         Assert.Equal(200, await GetAsync("/v2/"));
-        Assert.InRange(clock.ElapsedMilliseconds, 295, 30_000);
+        Assert.True(clock.ElapsedMilliseconds >= 295, $"{clock.Elapsed}");
         Assert.Equal(418, await GetAsync("/v2/"));
         Assert.Equal(["delay", "tea"], _script.Fired.Select(f => f.Fault));
     }

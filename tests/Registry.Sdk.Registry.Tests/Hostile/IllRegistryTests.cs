@@ -96,11 +96,15 @@ public sealed class IllRegistryTests
             time.Pass(TimeSpan.FromMinutes(1));
             await (how == "504 after a minute" ? Wire.ErrorAsync(context, 504, "TIMEOUT", "gateway") : RetryTests.FailAsync(context, how == "words that take a minute" ? "503" : "cut body"));
         });
-        using var resilience = RetryTests.Resilience(time);
+        var said = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        using var resilience = RetryTests.Resilience(time, said.Enqueue);
         using var wire = new Wire(registry.Address, resilience: resilience);
 
         var told = await Assert.ThrowsAsync<RegistryException>(() => wire.Open().GetManifestAsync("1", CancellationToken.None));
         await Assert.ThrowsAsync<RegistryException>(() => wire.Open().GetManifestAsync("1", CancellationToken.None));
+
+        // Nobody looks at a console on which nothing happens for a minute, however short the wait that follows.
+        Assert.Contains("before it is asked again", Assert.Single(said));
 
         // A minute and a second; another minute, and what follows it is beyond two. After that nothing is sent.
         Assert.Contains("It was tried 2 times within", told.Message);

@@ -78,6 +78,67 @@ public sealed class JournalTests
         Assert.All(States(CommitBench.Journal(again)), d => Assert.DoesNotContain("pending", d.Values));
     }
 
+    /// <summary>As another machine makes it, with another patch of the .NET SDK or another git remote.</summary>
+    [Theory]
+    [InlineData(1, "v1.2")]
+    [InlineData(1, "latest")]
+    [InlineData(2, "v1.2")]
+    [InlineData(2, "latest")]
+    public async Task A_release_of_which_only_floating_tags_are_pending_is_finished_where_the_same_commit_gives_other_bytes(int registries, string tag)
+    {
+        await using var bench = await CommitBench.StartAsync(registries);
+        bench.Intercept = (server, context) => server == registries - 1 && CommitBench.IsPut(context, tag) ? Answers.WithAsync(context, 400, null, "") : Task.FromResult(false);
+        var broken = await CommitBench.PublishAsync(bench.Request("1.2.3"));
+        Assert.Contains("RSDK6002", broken.Codes);
+        bench.Intercept = null;
+
+        (await CommitBench.PublishAsync(bench.Request("1.2.3", content: "other bytes"))).EnsureSucceeded();
+
+        for (var server = 0; server < registries; server++)
+        {
+            var tags = await bench.TagsAsync(server);
+            Assert.Equal(["latest", "v1", "v1.2", "v1.2.3"], tags.Keys);
+            Assert.All(tags.Values, d => Assert.Equal(broken.Digest, d));
+        }
+
+        // Finished, it is compared as ever; also when something newer has the floating tags.
+        Assert.Contains("RSDK5005", (await CommitBench.PublishAsync(bench.Request("1.2.3", content: "other bytes"))).Codes);
+        (await CommitBench.PublishAsync(bench.Request("1.2.4"))).EnsureSucceeded();
+        Assert.Contains("RSDK5005", (await CommitBench.PublishAsync(bench.Request("1.2.3", content: "other bytes"))).Codes);
+    }
+
+    [Fact]
+    public async Task What_an_earlier_publish_left_is_said_also_where_this_one_is_refused()
+    {
+        await using var bench = await CommitBench.StartAsync();
+        var first = bench.Request("1.2.3");
+        bench.Intercept = (_, context) => CommitBench.IsPut(context, "latest") ? Answers.WithAsync(context, 400, null, "") : Task.FromResult(false);
+        await CommitBench.PublishAsync(first);
+        bench.Intercept = null;
+
+        // The git tag was moved to the mended commit.
+        var moved = await CommitBench.PublishAsync(bench.Request("1.2.3", commit: new('a', 40)) with { LayoutDirectory = first.LayoutDirectory });
+
+        Assert.Contains("RSDK5005", moved.Codes);
+        var note = Assert.Single(moved.Report.Notes, n => n.Contains("left pending", StringComparison.Ordinal));
+        Assert.Contains($"of 1.2.3 (commit {Bench.Commit})", note);
+        Assert.Contains("publish it as 1.2.3 again", note);
+    }
+
+    [Fact]
+    public async Task What_to_do_about_pending_tags_is_said_with_version_and_commit_and_where_nothing_changed()
+    {
+        await using var bench = await CommitBench.StartAsync(2);
+        bench.Intercept = (_, context) => CommitBench.IsPut(context, "v1.2.3") ? Answers.WithAsync(context, 400, null, "") : Task.FromResult(false);
+        var sent = Assert.Single((await CommitBench.PublishAsync(bench.Request("1.2.3"))).Errors, e => e.Code == "RSDK6002").Message;
+        bench.Intercept = (server, context) => server == 1 && context.Request.Method == "PUT" ? Answers.WithAsync(context, 400, null, "") : Task.FromResult(false);
+        var unsent = Assert.Single((await CommitBench.PublishAsync(bench.Request("2.0.0"))).Errors, e => e.Code == "RSDK6002").Message;
+
+        Assert.DoesNotContain("No tag was written anywhere", sent);
+        Assert.Contains($"Publish 1.2.3 of commit {Bench.Commit[..7]} again (dotnet publish /t:PublishContainer, or the CI job)", sent);
+        Assert.Contains($"No tag was written anywhere. Publish 2.0.0 of commit {Bench.Commit[..7]} again", unsent);
+    }
+
     [Theory]
     [InlineData("rubbish", "it is no JSON")]
     [InlineData("[]", "it is no journal")]

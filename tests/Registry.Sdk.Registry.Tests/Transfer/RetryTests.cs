@@ -210,6 +210,16 @@ public sealed class RetryTests
     }
 
     [Fact]
+    public async Task What_a_registry_only_has_to_look_up_is_not_waited_for_as_long_as_a_write()
+    {
+        await using var registry = await LoopbackServer.StartAsync(static (context, _) => FailAsync(context, "silence"));
+        using var wire = new Wire(registry.Address);
+
+        // After half a minute; a write has 100 seconds.
+        await Assert.ThrowsAsync<RegistryException>(() => wire.Open().GetManifestAsync("1", CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(80)));
+    }
+
+    [Fact]
     public async Task Silence_is_taken_from_the_budget()
     {
         var time = new InstantTime();
@@ -417,11 +427,10 @@ public sealed class RetryTests
         using var resilience = Resilience(TimeProvider.System);
         using var wire = new Wire(registry.Address, resilience: resilience);
         using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(1));
-        var clock = Stopwatch.StartNew();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => wire.Open().GetManifestAsync("1", cancel.Token));
+        // Well before the minute that the registry asks for.
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => wire.Open().GetManifestAsync("1", cancel.Token).WaitAsync(TimeSpan.FromSeconds(30)));
 
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0.9, 3);
         Assert.Single(registry.Requests);
     }
 
@@ -448,7 +457,7 @@ public sealed class RetryTests
 
         await wire.Open("team/other").GetManifestAsync("1", CancellationToken.None);
 
-        Assert.InRange(clock.Elapsed.TotalSeconds, 1.9, 10);
+        Assert.True(clock.Elapsed.TotalSeconds >= 1.9, $"{clock.Elapsed}");
         await limited;
     }
 

@@ -106,7 +106,7 @@ public sealed class SweepTests
     public async Task Two_commits_of_one_second_at_once_end_at_one_of_the_two()
     {
         await using var bench = await CommitBench.StartAsync(2);
-        for (var round = 1; round <= 8; round++)
+        for (var round = 1; round <= (IsWhole ? 100 : 8); round++)
         {
             var published = await Task.WhenAll(
                 CommitBench.PublishAsync(bench.Request("", $"a{round:x6}".PadRight(40, '0'))),

@@ -179,7 +179,7 @@ public sealed class AfterPushTests : IAsyncLifetime
             }
         };
         var published = await bench.PublishAsync("ghcr.io/acme/app", "public", cancel.Token);
-        Assert.Equal("The publish was cancelled after all images and tags were written; who can see them was not read back. Publish the same commit again: what arrived is not sent twice.", Assert.Single(published.Errors, e => e.Code == "RSDK6003").Message);
+        Assert.Equal("The publish was cancelled after all images and tags were written; who can see them was not read back. Publish 1.2.3 of commit 0123456 again (dotnet publish /t:PublishContainer, or the CI job): what arrived is not sent twice.", Assert.Single(published.Errors, e => e.Code == "RSDK6003").Message);
         Assert.Single(published.Errors);
         Assert.All(Assert.Single(published.Report.Transfer!.Destinations).Tags, t => Assert.Equal(TagState.Created, t.State));
     }
