@@ -122,7 +122,7 @@ public static class DiagnosticCodes
     public static readonly DiagnosticDescriptor ConnectionBreaks = new("RSDK6010", Error, "The connection to a registry that had answered breaks off again and again", "Publish again when it is up, over a better line, or raise what a proxy in between lets through at once: what arrived is not sent twice.");
     public static readonly DiagnosticDescriptor GivenUp = new("RSDK6011", Error, "A registry kept failing for as long as a publish waits for one, and was given up on", "Publish again once the registry works: what arrived is not sent twice.");
     public static readonly DiagnosticDescriptor JournalNotWritten = new("RSDK6020", Error, "The journal can't be written, so no tag is", "Free disk space, or make IntermediateOutputPath writable.");
-    public static readonly DiagnosticDescriptor TagUnsettled = new("RSDK6021", Error, "A floating tag is moved by others as often as by this publish", "See who else writes the tag; then publish the same commit again.");
+    public static readonly DiagnosticDescriptor TagUnsettled = new("RSDK6021", Error, "A floating tag does not settle between this publish and others", "See who else writes the tag; then publish again what the message names.");
 
     // 7xxx verification
     public static readonly DiagnosticDescriptor PrivateIsPublic = new("RSDK7001", Error, "A destination declared private or internal can be read by anyone", "Make the repository private, or correct the destination's Visibility.");

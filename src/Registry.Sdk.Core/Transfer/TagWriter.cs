@@ -243,6 +243,9 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
                 return;
             }
         }
+
+        report(DiagnosticCodes.TagUnsettled.Report(
+            $"{work.Plan.Destination}: {string.Join(", ", ranked.Select(t => t.Name))}: written as {ours.Digest} and moved on {MostTurns} times, and each time another publish had brought something newer. See who else publishes there; then publish the newest again."));
     }
 
     /// <summary>Moves a floating tag that we wrote on to a newer image, and says what it names then: that, or what is newer still.</summary>
@@ -352,10 +355,8 @@ internal sealed class TagWriter(TransferInput input, ICommitHistory history, Jou
 
             progress.Note($"{work.Plan.Destination}: {result.Tag.Name} names {theirs?.Digest.ToString() ?? "nothing"} by now");
             written.Add(result.Tag);
-            if (!await WriteTagAsync(work, result.Tag, theirs, null, cancellationToken).ConfigureAwait(false))
-            {
-                return;
-            }
+            // One that does not settle, which an error has said, keeps no other from being looked at.
+            _ = await WriteTagAsync(work, result.Tag, theirs, null, cancellationToken).ConfigureAwait(false);
         }
     }, cancellationToken);
 

@@ -112,7 +112,7 @@ public static class TransferStage
         }
 
         /// <summary>
-        /// Tags in rounds over all destinations: immutable ones at the first destination of each edition, then everywhere, floating, and last of all
+        /// Tags in rounds over all destinations: immutable ones at the first destination of one edition after the other, then everywhere, floating, and last of all
         /// <c>latest</c>, which people pull without thinking.
         /// </summary>
         private async Task<TransferResult> CommitAsync(CancellationToken cancellationToken)
@@ -158,10 +158,12 @@ public static class TransferStage
                 var first = _work.Where(w => w.Plan.Tags.Any(t => !t.Tag.Floating))
                     .OrderBy(w => w.Plan.Destination.Repository is null ? 2 : connections.IsLocal(w.Plan.Destination.Place) ? 1 : 0)
                     .DistinctBy(w => w.Plan.Destination.Edition, StringComparer.Ordinal).ToList();
-                foreach (var (where, round) in new (Func<DestinationWork, bool>, Func<ImageTag, bool>)[]
-                {
-                    (first.Contains, t => !t.Floating), (w => !first.Contains(w), t => !t.Floating), (_ => true, t => t.Floating && t.Name != "latest"), (_ => true, t => t.Floating && t.Name == "latest"),
-                })
+                // One edition after the other: whoever has the first claims them all.
+                var claims = first.Select(f => ((Func<DestinationWork, bool>)(w => w == f), (Func<ImageTag, bool>)(t => !t.Floating)));
+                foreach (var (where, round) in claims.Concat(
+                [
+                    (w => !first.Contains(w), t => !t.Floating), (_ => true, t => t.Floating && t.Name != "latest"), (_ => true, t => t.Floating && t.Name == "latest"),
+                ]))
                 {
                     await ForAllAsync((w, c) => tags.WriteAsync(w, round, c), _work.Where(where), stop.Token).ConfigureAwait(false);
                     if (!_errors.IsEmpty)

@@ -172,19 +172,20 @@ public sealed class EditionTests(Registries registries) : IClassFixture<Registri
     [Fact]
     public async Task An_immutable_tag_that_one_edition_can_not_write_leaves_latest_of_all_editions_and_the_next_run_finishes()
     {
-        bench.Closed.Lie = Answers.When(r => r.Method == "PUT" && r.Path.Value!.EndsWith("/manifests/v1.2.3", StringComparison.Ordinal), c => Answers.WithAsync(c, 500, null, ""));
+        // The enterprise edition's destination is named first, and so claimed first.
+        bench.Open.Lie = Answers.When(r => r.Method == "PUT" && r.Path.Value!.EndsWith("/manifests/v1.2.3", StringComparison.Ordinal), c => Answers.WithAsync(c, 500, null, ""));
 
         var published = await bench.PublishAsync();
 
-        Assert.Equal(["v1.2.3"], (await Seed.TagsAsync(bench.Open.Direct, bench.Name)).Keys);
+        Assert.Equal(["v1.2.3"], (await Seed.TagsAsync(bench.Closed.Direct, bench.Name)).Keys);
         var pending = Assert.Single(published.Errors, e => e.Code == "RSDK6002").Message;
-        Assert.Contains($"{bench.Closed.Host}/{bench.Name}: v1.2.3, v1.2, v1, latest", pending);
-        Assert.Contains($"{bench.Open.Host}/{bench.Name}: v1.2, v1, latest", pending);
+        Assert.Contains($"{bench.Open.Host}/{bench.Name}: v1.2.3, v1.2, v1, latest", pending);
+        Assert.Contains($"{bench.Closed.Host}/{bench.Name}: v1.2, v1, latest", pending);
 
         // The version is claimed at each edition's first destination before it is written at its others.
         Assert.Contains($"{bench.Open.Host}/{bench.Name}-alias: v1.2.3, v1.2, v1, latest", pending);
 
-        bench.Closed.Lie = null;
+        bench.Open.Lie = null;
         var (community, enterprise) = Digests((await bench.PublishAsync()).EnsureSucceeded());
         Assert.Equal(Tags.Select(t => KeyValuePair.Create(t, community)), await Seed.TagsAsync(bench.Open.Direct, bench.Name + "-alias"));
         Assert.Equal(Tags.Select(t => KeyValuePair.Create(t, enterprise)), await Seed.TagsAsync(bench.Closed.Direct, bench.Name));

@@ -11,7 +11,7 @@ using Xunit;
 namespace Registry.Sdk.Registry.Tests.Transfer;
 
 /// <summary>
-/// Several publishes of one service at once, to two registries that fail at random: what each receipt says is held against what the registries hold in
+/// Several publishes of one service at once, one of them cancelled now and then, to two registries that fail at random: what each receipt says is held against what the registries hold in
 /// the end. A tag that names something else than a receipt says must be another publish's, whose receipt says so or says that it is open.
 /// </summary>
 public sealed class CrowdTests
@@ -47,7 +47,9 @@ public sealed class CrowdTests
         private readonly Lock _lock = new();
         private readonly ConcurrentDictionary<(int Server, string Tag), (string Digest, int Left)> _stale = new();
         private readonly List<string> _wrong = [];
+        private readonly CancellationTokenSource _cancel = new();
         private int _faults;
+        private int _untilCancelled = int.MaxValue;
         private bool _isIll;
 
         public IReadOnlyList<string> Wrong => _wrong;
@@ -60,6 +62,7 @@ public sealed class CrowdTests
 
         public void Dispose()
         {
+            _cancel.Dispose();
             foreach (var seer in _seers)
             {
                 seer.Dispose();
@@ -86,12 +89,15 @@ public sealed class CrowdTests
                 requests.Add((count, Request(count, twin == 1 ? null : "other words")));
             }
 
+            // One of them is cancelled in every third round, somewhere among the requests for tags.
+            var victim = random.Next(3) == 0 ? requests[random.Next(requests.Count)].Request : null;
+            _untilCancelled = victim is null ? int.MaxValue : random.Next(150);
             bench.Intercept = InterceptAsync;
             _isIll = true;
             var published = await Task.WhenAll(requests.OrderBy(_ => random.Next()).ToList().Select(async r =>
             {
                 await Task.Delay(Next(25));
-                return (r.Rank, r.Request, Published: await CommitBench.PublishAsync(r.Request));
+                return (r.Rank, r.Request, Published: await CommitBench.PublishAsync(r.Request, r.Request == victim ? _cancel.Token : default));
             }));
             _isIll = false;
             await JudgeAsync(isBranch, published);
@@ -111,7 +117,7 @@ public sealed class CrowdTests
                 var pending = one.Report.Transfer?.Pending ?? "";
                 Claim(one.Report.Bug is null, $"{rank}: a bug: {one.Report.Bug}");
                 Claim(one.Report.Succeeded || one.Errors.All(e => e.Code.StartsWith("RSDK", StringComparison.Ordinal)), $"{rank}: an error without a code");
-                Claim(pending.Length == 0 || one.Errors.Any(e => e.Code is "RSDK6002"), $"{rank}: pending and not told");
+                Claim(pending.Length == 0 || one.Errors.Any(e => e.Code is "RSDK6002" or "RSDK6003"), $"{rank}: pending and not told");
             }
 
             for (var server = 0; server < 2; server++)
@@ -206,6 +212,11 @@ public sealed class CrowdTests
             if (!isTag)
             {
                 return false;
+            }
+
+            if (Interlocked.Decrement(ref _untilCancelled) == 0)
+            {
+                await _cancel.CancelAsync();
             }
 
             switch (Next(14))

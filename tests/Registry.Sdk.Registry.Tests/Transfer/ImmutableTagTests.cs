@@ -147,6 +147,22 @@ public sealed class ImmutableTagTests(Registries registries) : IClassFixture<Reg
         Assert.DoesNotContain(next.Report.Notes, n => n.Contains("was begun on", StringComparison.Ordinal));
     }
 
+    /// <summary>Of two publishes each could else have one edition, and neither the release.</summary>
+    [Fact]
+    public async Task An_edition_is_claimed_only_by_who_has_the_one_before()
+    {
+        await using var bench = await Bench.CreateAsync(registries);
+        bench.UseEditions(("community", "MIT"), ("enterprise", "MIT"));
+        bench.Request = bench.Request with { Destinations = [new($"{bench.Open.Host}/{bench.Name}", "community"), new($"{bench.Closed.Host}/{bench.Name}", "enterprise")] };
+        bench.Open.Lie = Answers.When(r => r.Method == "PUT" && r.Path.Value!.EndsWith("/manifests/v1.2.3", StringComparison.Ordinal), c => Answers.WithAsync(c, 400, null, ""));
+
+        var broken = await bench.PublishAsync();
+
+        Assert.Contains("RSDK6002", broken.Codes);
+        Assert.Empty(await Seed.TagsAsync(bench.Open.Direct, bench.Name));
+        Assert.Empty(await Seed.TagsAsync(bench.Closed.Direct, bench.Name));
+    }
+
     [Fact]
     public async Task A_digest_that_the_project_names_is_the_users_choice_and_is_not_replaced()
     {

@@ -251,6 +251,58 @@ public sealed class UnsettledTagTests
         }
     }
 
+    /// <summary>A tag that others write all the time is told; one beside it that an older publish took back is seen to all the same.</summary>
+    [Fact]
+    public async Task A_tag_that_does_not_settle_keeps_no_other_from_being_looked_back_at()
+    {
+        await using var bench = await CommitBench.StartAsync();
+        (await CommitBench.PublishAsync(bench.Request("1.0.0"))).EnsureSucceeded();
+        var (isWritten, isTakenBack, looks) = (false, false, 0);
+        bench.Intercept = async (_, context) =>
+        {
+            isWritten |= CommitBench.IsPut(context, "latest");
+            if (isWritten && !isTakenBack && IsHead(context, "v1.1"))
+            {
+                isTakenBack = true;
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", Labelled("1.0.9"));
+            }
+
+            return isTakenBack && IsHead(context, "v1.1") && await NamesAsync(context, "sha256:" + (Interlocked.Increment(ref looks) / 2).ToString("x64", CultureInfo.InvariantCulture));
+        };
+
+        var ours = await CommitBench.PublishAsync(bench.Request("1.1.0", Newer));
+
+        Assert.Contains("RSDK6021", ours.Codes);
+        Assert.True(isTakenBack);
+        bench.Intercept = null;
+        Assert.Equal(ours.Digest, (await bench.TagsAsync())["latest"]);
+    }
+
+    /// <summary>Each time the tag was moved on, something newer is listed.</summary>
+    [Fact]
+    public async Task A_tag_that_is_overtaken_again_and_again_is_told()
+    {
+        await using var bench = await CommitBench.StartAsync();
+        var (isWritten, lists) = (false, 0);
+        bench.Intercept = async (_, context) =>
+        {
+            isWritten |= CommitBench.IsPut(context, "latest");
+            if (isWritten && context.Request.Path.Value!.EndsWith("/tags/list", StringComparison.Ordinal) && context.Request.Headers.UserAgent.Count > 0)
+            {
+                var version = string.Create(CultureInfo.InvariantCulture, $"2.0.{Interlocked.Increment(ref lists)}");
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v" + version, Labelled(version));
+            }
+
+            return false;
+        };
+
+        var ours = await CommitBench.PublishAsync(bench.Request("1.1.0"));
+
+        Assert.InRange(lists, 5, 10);
+        Assert.Equal(["RSDK6021"], ours.Errors.Select(e => e.Code));
+        Assert.Equal(TagState.Repaired, End(ours, "latest").State);
+    }
+
     /// <summary>A layout is this machine's alone: a publish on another machine has its own, and both would be first.</summary>
     [Fact]
     public async Task A_version_is_not_claimed_at_a_layout()
