@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
@@ -10,11 +9,10 @@ using Xunit;
 namespace Registry.Sdk.Registry.Tests.Hostile;
 
 /// <summary>A registry that would keep us for ever, or make us take all memory: each ends in its own error, soon, with the credentials only where they belong.</summary>
+[Collection(AloneTests.Name)]
 public sealed class WithoutEndTests
 {
     private const string Head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
-
-    // With a second of patience for silence, far more than any of it may take on a busy machine, and far less than "for ever".
 
     // Packed beforehand: that takes longer than the client's patience.
     private static readonly byte[] Bomb = Pack(64 << 20);
@@ -67,7 +65,7 @@ public sealed class WithoutEndTests
         Assert.True(failure == told.Failure, $"{told.Failure}: {told.Message}");
         Assert.Contains(says, told.Message);
         Assert.DoesNotContain("sentinel", told.Message);
-        // Other tests allocate at the same time: this finds what grows with what is sent, not what is a little too much.
+        // This finds what grows with what is sent, not what is a little too much.
         Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, 1L << 30);
         Assert.Contains(server.Heads, h => h.Contains("Authorization: Basic", StringComparison.Ordinal));
         Assert.Empty(stranger.Heads);
