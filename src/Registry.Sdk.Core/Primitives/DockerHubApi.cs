@@ -24,7 +24,7 @@ internal sealed class DockerHubApi(ServiceApi api, Func<CancellationToken, Task<
         }
 
         var (login, refusal) = await LogInAsync(cancellationToken).ConfigureAwait(false);
-        var answer = await api.AskAsync(HttpMethod.Get, path, login, Headers, null, cancellationToken).ConfigureAwait(false);
+        var answer = await AskAsync(HttpMethod.Get, path, login, null, cancellationToken).ConfigureAwait(false);
         if (answer.Status == 401 && login is not null)
         {
             // A login ends while a click is waited for.
@@ -34,7 +34,7 @@ internal sealed class DockerHubApi(ServiceApi api, Func<CancellationToken, Task<
             }
 
             (login, refusal) = await LogInAsync(cancellationToken).ConfigureAwait(false);
-            answer = await api.AskAsync(HttpMethod.Get, path, login, Headers, null, cancellationToken).ConfigureAwait(false);
+            answer = await AskAsync(HttpMethod.Get, path, login, null, cancellationToken).ConfigureAwait(false);
         }
 
         // Public ones anybody may see; of the others only the login's failure says why they are not shown. Who has none does not know that it is missing.
@@ -90,6 +90,9 @@ internal sealed class DockerHubApi(ServiceApi api, Func<CancellationToken, Task<
     private Task<ServiceAnswer> SendAsync(HttpMethod method, string path, AuthenticationHeaderValue? login, JsonObject? body, CancellationToken cancellationToken)
         => api.SendAsync(method, path, login, Headers, body, cancellationToken);
 
+    private Task<ServiceAnswer> AskAsync(HttpMethod method, string path, AuthenticationHeaderValue? login, JsonObject? body, CancellationToken cancellationToken)
+        => api.AskAsync(method, path, login, Headers, body, cancellationToken);
+
     private async Task<(AuthenticationHeaderValue? Login, ApiReading<DockerHubRepository>? Refusal)> LogInAsync(CancellationToken cancellationToken)
     {
         Credential? credential;
@@ -117,7 +120,7 @@ internal sealed class DockerHubApi(ServiceApi api, Func<CancellationToken, Task<
             return (known, null);
         }
 
-        var answer = await api.AskAsync(HttpMethod.Post, "/v2/auth/token", null, Headers, new JsonObject { ["identifier"] = credential.Username, ["secret"] = credential.Password.Reveal() }, cancellationToken).ConfigureAwait(false);
+        var answer = await AskAsync(HttpMethod.Post, "/v2/auth/token", null, new JsonObject { ["identifier"] = credential.Username, ["secret"] = credential.Password.Reveal() }, cancellationToken).ConfigureAwait(false);
         if (answer is { Failure: null, Status: 200, Body: { } body } && StrictJson.Text(body, "access_token") is { Length: > 0 } token && !token.AsSpan().ContainsAnyExceptInRange('!', '~'))
         {
             api.Redactor.LearnToken(token);

@@ -220,7 +220,7 @@ internal sealed class ServiceApi(Uri address, RegistryHost host, HttpMessageInvo
             var wait = Throttling.RetryAfter(response.Headers, words, time.GetUtcNow()) ?? UntilReset(response);
             return answer with
             {
-                Failure = $"{status}: it limits how often it is asked{(wait is { } known ? $", and asks to wait {Throttling.InWords(known)}" : string.Empty)}",
+                Failure = $"{status}: it limits how often it is asked{Throttling.Asking(wait)}",
                 IsTransient = true,
                 IsThrottled = true,
                 RetryAfter = wait,
