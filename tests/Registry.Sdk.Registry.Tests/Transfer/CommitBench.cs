@@ -101,6 +101,28 @@ internal sealed class CommitBench : IAsyncDisposable
     /// <summary>Whether a request writes that tag.</summary>
     public static bool IsPut(HttpContext context, string tag) => context.Request.Method == "PUT" && context.Request.Path.Value!.EndsWith($"/manifests/{tag}", StringComparison.Ordinal);
 
+    /// <summary>Whether a request looks what that tag names.</summary>
+    public static bool IsHead(HttpContext context, string tag) => context.Request.Method == "HEAD" && context.Request.Path.Value!.EndsWith($"/manifests/{tag}", StringComparison.Ordinal);
+
+    /// <summary>Answers a look at a tag: it names that.</summary>
+    public static Task<bool> NamesAsync(HttpContext context, string digest)
+    {
+        context.Response.Headers["Docker-Content-Digest"] = digest;
+        return Answers.WithAsync(context, 200, "application/vnd.oci.image.manifest.v1+json", "{}");
+    }
+
+    /// <summary>An image of somebody else's that says of which version and commit it is.</summary>
+    public static SeedImage Labelled(string version, string? revision = null, string? baseDigest = null) => new()
+    {
+        Salt = version,
+        Labels = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["org.opencontainers.image.version"] = version,
+            ["org.opencontainers.image.revision"] = revision ?? new('c', 40),
+            ["org.opencontainers.image.base.digest"] = baseDigest ?? "none",
+        },
+    };
+
     public static bool IsTagPut(HttpContext context) => context.Request.Method == "PUT" && context.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal) && !context.Request.Path.Value.Contains("/manifests/sha256:", StringComparison.Ordinal);
 
     public async ValueTask DisposeAsync()

@@ -204,8 +204,7 @@ public sealed class CrowdTests
                     return await Answers.ErrorAsync(context, 404, "MANIFEST_UNKNOWN");
                 }
 
-                context.Response.Headers["Docker-Content-Digest"] = stale.Digest;
-                return await Answers.WithAsync(context, 200, "application/vnd.oci.image.manifest.v1+json", "{}");
+                return await CommitBench.NamesAsync(context, stale.Digest);
             }
 
             await Task.Delay(Next(isTag ? 8 : 2));

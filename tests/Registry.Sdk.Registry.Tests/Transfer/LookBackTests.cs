@@ -27,7 +27,7 @@ public sealed class LookBackTests
                 await Seed.TagAsync(bench.Clients[0], CommitBench.Repository, "v1.0.0", "latest");
             }
 
-            readBack |= written && IsHead(context, "latest");
+            readBack |= written && CommitBench.IsHead(context, "latest");
             written |= CommitBench.IsPut(context, "latest");
             return false;
         };
@@ -54,13 +54,12 @@ public sealed class LookBackTests
             }
 
             // The first reads our write back, the second is the repair's.
-            if (newer is null || !IsHead(context, "latest") || Interlocked.Increment(ref looks) != 2)
+            if (newer is null || !CommitBench.IsHead(context, "latest") || Interlocked.Increment(ref looks) != 2)
             {
                 return false;
             }
 
-            context.Response.Headers["Docker-Content-Digest"] = old;
-            return await Answers.WithAsync(context, 200, "application/vnd.oci.image.manifest.v1+json", "{}");
+            return await CommitBench.NamesAsync(context, old);
         };
 
         var ours = (await CommitBench.PublishAsync(bench.Request("1.1.0", Older, minute: 5))).EnsureSucceeded();
@@ -105,9 +104,9 @@ public sealed class LookBackTests
         bench.Intercept = async (server, context) =>
         {
             // After v1 was written and read back, while latest is looked at.
-            if (server == 0 && IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
+            if (server == 0 && CommitBench.IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
             {
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1", Labelled("1.0.9"));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1", CommitBench.Labelled("1.0.9"));
             }
 
             return server == 1 && CommitBench.IsPut(context, "latest") && await Answers.WithAsync(context, 400, null, "");
@@ -130,9 +129,9 @@ public sealed class LookBackTests
         var (looks, once, isTakenBack) = (0, 0, false);
         bench.Intercept = async (_, context) =>
         {
-            if (IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
+            if (CommitBench.IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
             {
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1", Labelled("1.0.9"));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1", CommitBench.Labelled("1.0.9"));
                 isTakenBack = true;
             }
 
@@ -211,10 +210,10 @@ public sealed class LookBackTests
         {
             if (isRead && Interlocked.Exchange(ref came, 1) == 0)
             {
-                newer = await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v2.0.0", Labelled("2.0.0"));
+                newer = await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v2.0.0", CommitBench.Labelled("2.0.0"));
             }
 
-            isRead |= IsHead(context, "latest");
+            isRead |= CommitBench.IsHead(context, "latest");
             if (CommitBench.IsPut(context, "latest") && Interlocked.Exchange(ref moved, 1) == 0)
             {
                 // After our look at it. Its publish looks back now, and ends before we write.
@@ -247,8 +246,4 @@ public sealed class LookBackTests
         Assert.Contains(backport.Reporting.ConsoleLines, l => l.Contains(" latest moved ", StringComparison.Ordinal) && l.Contains(Told, StringComparison.Ordinal));
         Assert.Single(backport.Reporting.ConsoleLines, l => l.Contains("is there, which", StringComparison.Ordinal));
     }
-
-    private static bool IsHead(HttpContext context, string tag) => context.Request.Method == "HEAD" && context.Request.Path.Value!.EndsWith($"/manifests/{tag}", StringComparison.Ordinal);
-
-    private static SeedImage Labelled(string version) => new() { Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["org.opencontainers.image.version"] = version, ["org.opencontainers.image.revision"] = new('c', 40) } };
 }

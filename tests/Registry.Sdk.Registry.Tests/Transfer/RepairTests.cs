@@ -76,10 +76,10 @@ public sealed class RepairTests
         bench.Intercept = async (_, context) =>
         {
             // After v1 was written and read back, while latest is looked at.
-            if (context.Request.Method == "HEAD" && context.Request.Path.Value!.EndsWith("/manifests/latest", StringComparison.Ordinal) && Interlocked.Increment(ref looks) == 2)
+            if (CommitBench.IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
             {
                 await Seed.TagAsync(bench.Clients[0], CommitBench.Repository, "v1.0.0", "v1.1", "v1");
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1", Labelled("1.0.9"));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1", CommitBench.Labelled("1.0.9"));
             }
 
             return false;
@@ -101,10 +101,9 @@ public sealed class RepairTests
         bench.Intercept = (_, context) =>
         {
             written |= CommitBench.IsPut(context, "latest");
-            if (written && context.Request.Method == "HEAD" && context.Request.Path.Value!.EndsWith("/manifests/latest", StringComparison.Ordinal) && Interlocked.Increment(ref stale) <= 2)
+            if (written && CommitBench.IsHead(context, "latest") && Interlocked.Increment(ref stale) <= 2)
             {
-                context.Response.Headers["Docker-Content-Digest"] = old;
-                return Answers.WithAsync(context, 200, "application/vnd.oci.image.manifest.v1+json", "{}");
+                return CommitBench.NamesAsync(context, old);
             }
 
             return Task.FromResult(false);
@@ -129,9 +128,9 @@ public sealed class RepairTests
         var other = "";
         bench.Intercept = async (_, context) =>
         {
-            if (written && context.Request.Method == "HEAD" && context.Request.Path.Value!.EndsWith("/manifests/latest", StringComparison.Ordinal) && Interlocked.Exchange(ref once, 1) == 0)
+            if (written && CommitBench.IsHead(context, "latest") && Interlocked.Exchange(ref once, 1) == 0)
             {
-                other = await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", Labelled(theirs));
+                other = await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", CommitBench.Labelled(theirs));
             }
 
             written |= CommitBench.IsPut(context, "latest");
@@ -157,7 +156,7 @@ public sealed class RepairTests
         {
             if (written && context.Request.Method == "HEAD" && context.Request.Path.Value!.EndsWith("/manifests/v1.1.0", StringComparison.Ordinal) && Interlocked.Exchange(ref once, 1) == 0)
             {
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1.1.0", Labelled("1.1.0"));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1.1.0", CommitBench.Labelled("1.1.0"));
             }
 
             written |= CommitBench.IsPut(context, "v1.1.0");
@@ -211,6 +210,4 @@ public sealed class RepairTests
             return await CommitBench.PublishAsync(request);
         }
     }
-
-    private static SeedImage Labelled(string version) => new() { Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["org.opencontainers.image.version"] = version, ["org.opencontainers.image.revision"] = new('c', 40) } };
 }

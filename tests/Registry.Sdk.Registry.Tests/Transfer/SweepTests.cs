@@ -9,7 +9,7 @@ namespace Registry.Sdk.Registry.Tests.Transfer;
 /// <summary>The same publish, disturbed at one moment after the other. REGISTRY_SDK_SWEEP=1 takes every moment instead of a sample.</summary>
 public sealed class SweepTests
 {
-    private static readonly bool IsWhole = Environment.GetEnvironmentVariable("REGISTRY_SDK_SWEEP") == "1";
+    internal static readonly bool IsWhole = Environment.GetEnvironmentVariable("REGISTRY_SDK_SWEEP") == "1";
     private static readonly string Newer = new('b', 40);
 
     /// <summary>Two registries and a directory: cancelled when the registries see their n-th request, each ends old, new or told as pending; the next run finishes.</summary>

@@ -13,7 +13,6 @@ namespace Registry.Sdk.Registry.Tests.Transfer;
 /// <summary>Late reads, limits and other publishes in the very moment of a tag's write, several of them at once: what is told is what is there.</summary>
 public sealed class UnsettledTagTests
 {
-    private const string OciManifest = "application/vnd.oci.image.manifest.v1+json";
     private static readonly string Older = new('a', 40);
     private static readonly string Newer = new('b', 40);
 
@@ -34,7 +33,7 @@ public sealed class UnsettledTagTests
                 newer = (await CommitBench.PublishAsync(bench.Request("1.2.0", Newer, minute: 9))).EnsureSucceeded();
             }
 
-            return newer is not null && IsHead(context, "latest") && Interlocked.Increment(ref looks) <= stale && await NamesAsync(context, showsNewer ? newer.Digest : old);
+            return newer is not null && CommitBench.IsHead(context, "latest") && Interlocked.Increment(ref looks) <= stale && await CommitBench.NamesAsync(context, showsNewer ? newer.Digest : old);
         };
 
         var ours = (await CommitBench.PublishAsync(bench.Request("1.1.0", Older, minute: 5))).EnsureSucceeded();
@@ -49,7 +48,7 @@ public sealed class UnsettledTagTests
     public async Task A_registry_that_does_not_write_the_tag_is_no_other_publish_of_the_same_commit()
     {
         await using var bench = await CommitBench.StartAsync();
-        var there = await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "main", Labelled("0.0.0", Bench.Commit));
+        var there = await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "main", CommitBench.Labelled("0.0.0", Bench.Commit));
         bench.Intercept = (_, context) => CommitBench.IsPut(context, "main") ? Answers.WithAsync(context, 201, null, "") : Task.FromResult(false);
 
         var ours = await CommitBench.PublishAsync(bench.Request(""));
@@ -75,7 +74,7 @@ public sealed class UnsettledTagTests
             }
 
             // Two writes, four reads after each, and a look in between.
-            return newer is not null && IsHead(context, "latest") && Interlocked.Increment(ref looks) <= 9 && await NamesAsync(context, old);
+            return newer is not null && CommitBench.IsHead(context, "latest") && Interlocked.Increment(ref looks) <= 9 && await CommitBench.NamesAsync(context, old);
         };
 
         var ours = await CommitBench.PublishAsync(bench.Request("1.1.0", Older, minute: 5));
@@ -110,7 +109,7 @@ public sealed class UnsettledTagTests
             }
 
             // The first reads our write back, the second is the repair's.
-            if (what != "1.0.9, during a limit" && IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
+            if (what != "1.0.9, during a limit" && CommitBench.IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
             {
                 Interlocked.Exchange(ref done, 1);
                 if (what == "nothing")
@@ -118,13 +117,13 @@ public sealed class UnsettledTagTests
                     return await Answers.ErrorAsync(context, 404, "MANIFEST_UNKNOWN");
                 }
 
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", Labelled("1.0.9"));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", CommitBench.Labelled("1.0.9"));
             }
 
             // Our own second write is the repair's.
             if (what == "1.0.9, during a limit" && CommitBench.IsPut(context, "latest") && Interlocked.Exchange(ref done, 1) == 0)
             {
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", Labelled("1.0.9"));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", CommitBench.Labelled("1.0.9"));
                 context.Response.Headers.RetryAfter = "60";
                 return await Answers.ErrorAsync(context, 429, "TOOMANYREQUESTS");
             }
@@ -182,7 +181,7 @@ public sealed class UnsettledTagTests
         {
             puts += CommitBench.IsPut(context, "latest") ? 1 : 0;
             // Twice the same, or nobody would take it for another publish's.
-            return puts > 0 && IsHead(context, "latest") ? NamesAsync(context, "sha256:" + (Interlocked.Increment(ref looks) / 2).ToString("x64", CultureInfo.InvariantCulture)) : Task.FromResult(false);
+            return puts > 0 && CommitBench.IsHead(context, "latest") ? CommitBench.NamesAsync(context, "sha256:" + (Interlocked.Increment(ref looks) / 2).ToString("x64", CultureInfo.InvariantCulture)) : Task.FromResult(false);
         };
 
         var ours = await CommitBench.PublishAsync(bench.Request("1.1.0"));
@@ -223,7 +222,7 @@ public sealed class UnsettledTagTests
             }
 
             var version = request.Derived.Value.Version.Version;
-            theirs = await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, tag, Labelled(version, Bench.Commit, "sha256:" + new string('7', 64)));
+            theirs = await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, tag, CommitBench.Labelled(version, Bench.Commit, "sha256:" + new string('7', 64)));
             context.Response.Headers.RetryAfter = "60";
             return await Answers.ErrorAsync(context, 429, "TOOMANYREQUESTS");
         };
@@ -261,13 +260,13 @@ public sealed class UnsettledTagTests
         bench.Intercept = async (_, context) =>
         {
             isWritten |= CommitBench.IsPut(context, "latest");
-            if (isWritten && !isTakenBack && IsHead(context, "v1.1"))
+            if (isWritten && !isTakenBack && CommitBench.IsHead(context, "v1.1"))
             {
                 isTakenBack = true;
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", Labelled("1.0.9"));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "latest", CommitBench.Labelled("1.0.9"));
             }
 
-            return isTakenBack && IsHead(context, "v1.1") && await NamesAsync(context, "sha256:" + (Interlocked.Increment(ref looks) / 2).ToString("x64", CultureInfo.InvariantCulture));
+            return isTakenBack && CommitBench.IsHead(context, "v1.1") && await CommitBench.NamesAsync(context, "sha256:" + (Interlocked.Increment(ref looks) / 2).ToString("x64", CultureInfo.InvariantCulture));
         };
 
         var ours = await CommitBench.PublishAsync(bench.Request("1.1.0", Newer));
@@ -290,7 +289,7 @@ public sealed class UnsettledTagTests
             if (isWritten && context.Request.Path.Value!.EndsWith("/tags/list", StringComparison.Ordinal) && context.Request.Headers.UserAgent.Count > 0)
             {
                 var version = string.Create(CultureInfo.InvariantCulture, $"2.0.{Interlocked.Increment(ref lists)}");
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v" + version, Labelled(version));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v" + version, CommitBench.Labelled(version));
             }
 
             return false;
@@ -327,9 +326,9 @@ public sealed class UnsettledTagTests
         var (looks, isTakenBack) = (0, false);
         bench.Intercept = async (_, context) =>
         {
-            if (IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
+            if (CommitBench.IsHead(context, "latest") && Interlocked.Increment(ref looks) == 2)
             {
-                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1", Labelled("1.0.9"));
+                await Seed.PushAsync(bench.Clients[0], CommitBench.Repository, "v1", CommitBench.Labelled("1.0.9"));
                 isTakenBack = true;
             }
 
@@ -348,23 +347,4 @@ public sealed class UnsettledTagTests
 
     private static (TagState State, string? Now) End(Published published, string tag)
         => published.Report.Transfer!.Destinations[^1].Tags.Where(t => t.Tag.Name == tag).Select(t => (t.State, t.Now?.ToString())).Single();
-
-    private static bool IsHead(HttpContext context, string tag) => context.Request.Method == "HEAD" && context.Request.Path.Value!.EndsWith($"/manifests/{tag}", StringComparison.Ordinal);
-
-    private static Task<bool> NamesAsync(HttpContext context, string digest)
-    {
-        context.Response.Headers["Docker-Content-Digest"] = digest;
-        return Answers.WithAsync(context, 200, OciManifest, "{}");
-    }
-
-    private static SeedImage Labelled(string version, string? revision = null, string? baseDigest = null) => new()
-    {
-        Salt = version,
-        Labels = new Dictionary<string, string>(StringComparer.Ordinal)
-        {
-            ["org.opencontainers.image.version"] = version,
-            ["org.opencontainers.image.revision"] = revision ?? new('c', 40),
-            ["org.opencontainers.image.base.digest"] = baseDigest ?? "none",
-        },
-    };
 }
